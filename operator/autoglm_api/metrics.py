@@ -1,0 +1,96 @@
+"""Names of every metric, with the labels each may carry.
+
+One table for all processes, dashboards and alert rules. A label is allowed only if its values are
+bounded by this code or by the size of a spec: never a request's text, a pod or a run. This module
+never registers or counts anything.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class MetricType(StrEnum):
+    """Prometheus' types that we use."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Label(StrEnum):
+    """Label names; the comment says what bounds the values."""
+
+    ACTION = "action"  # the actions of a HealingPolicy
+    CODE = "code"  # HTTP status codes
+    KIND = "kind"  # the table in kinds.py
+    MODEL = "model"  # served model names of one cluster, at most one per upstream
+    OUTCOME = "outcome"  # a few words per metric
+    REASON = "reason"  # the enum in conditions.py
+    STRATEGY = "strategy"  # the cooperation strategies
+    UPSTREAM = "upstream"  # upstreams of one cluster
+    VERB = "verb"  # the verbs of the API client
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family."""
+
+    name: str
+    type: MetricType
+    help: str
+    labels: tuple[Label, ...] = ()
+
+
+def _counter(name: str, text: str, *labels: Label) -> Metric:
+    return Metric(f"autoglm_{name}_total", MetricType.COUNTER, text, labels)
+
+
+def _gauge(name: str, text: str, *labels: Label) -> Metric:
+    return Metric(f"autoglm_{name}", MetricType.GAUGE, text, labels)
+
+
+def _seconds(name: str, text: str, *labels: Label) -> Metric:
+    return Metric(f"autoglm_{name}_seconds", MetricType.HISTOGRAM, text, labels)
+
+
+# Operator and healer
+LEADER: Final = _gauge("leader", "1 while this process holds its Lease.")
+RECONCILES: Final = _counter("reconciles", "Reconciliations that ended.", Label.KIND, Label.OUTCOME)
+RECONCILE_DURATION: Final = _seconds(
+    "reconcile_duration", "Length of a reconciliation.", Label.KIND
+)
+QUEUE_DEPTH: Final = _gauge("queue_depth", "Keys that wait to be reconciled.", Label.KIND)
+API_REQUESTS: Final = _counter(
+    "api_requests", "Requests to the API server.", Label.VERB, Label.KIND, Label.CODE
+)
+ENDPOINT_PROBES: Final = _counter("endpoint_probes", "Probes of model endpoints.", Label.OUTCOME)
+ROUTING_PUSHES: Final = _counter("routing_pushes", "Pushes of routing documents.", Label.OUTCOME)
+
+# Receiver and healer
+ALERTS: Final = _counter("alerts", "Alerts received, each with its outcome.", Label.OUTCOME)
+HEALING_RUNS: Final = _counter(
+    "healing_runs", "Healing runs that ended.", Label.OUTCOME, Label.REASON
+)
+HEALING_HELD: Final = _gauge("healing_held", "Healing runs that a guard holds.", Label.REASON)
+HEALING_ACTIONS: Final = _counter(
+    "healing_actions", "Healing actions carried out.", Label.ACTION, Label.OUTCOME
+)
+
+# Router agent
+ROUTING_VERSION: Final = _gauge("routing_version", "Version of the routing document in force.")
+ROUTING_APPLIES: Final = _counter(
+    "routing_applies", "Routing documents that the agent was given.", Label.OUTCOME
+)
+
+# Planner and executor
+RUNS: Final = _counter("runs", "Planned requests that ended.", Label.STRATEGY, Label.OUTCOME)
+RUN_DURATION: Final = _seconds("run_duration", "Length of a planned request.", Label.STRATEGY)
+TASKS: Final = _counter("tasks", "Subtasks that ended on an executor.", Label.OUTCOME)
+TASK_DURATION: Final = _seconds("task_duration", "Length of a subtask.")
+STORE_UP: Final = _gauge("store_up", "1 while the task store answers.")
+
+# Simulator
+SIMULATED_REQUESTS: Final = _counter(
+    "simulated_requests", "Requests that the simulator answered.", Label.MODEL, Label.CODE
+)
