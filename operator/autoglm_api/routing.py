@@ -1,0 +1,366 @@
+"""The routing document: everything that a router needs to know, and nothing else.
+
+The operator writes it into the Secret `c-routing` and pushes it to the router agents, which render
+HAProxy's configuration from it. It carries keys, so it lives only in that Secret and in router pods.
+Every string that reaches HAProxy's text has a strict allow-list pattern here: this is the first of the
+two fences against injection (the renderer's templates are the other). This module never talks to
+anything and never decides which upstream is eligible.
+
+How a changed field is brought into force by the agent is said in the field's docstring:
+
+- *runtime*: through HAProxy's runtime API, without a new worker;
+- *reload*: by a hitless reload, the first at once and then at most one per 2 s.
+"""
+
+import hashlib
+import json
+import re
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Final, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from autoglm_api.base import ObjectName
+
+MAX_DOCUMENT_BYTES: Final = 900 * 1024
+"""A Secret holds 1 MiB and this one also carries a certificate; base64 is not counted by that limit."""
+MAX_UPSTREAMS: Final = 256
+"""Arbitrary, because a table that a person wrote by hand is far smaller."""
+MAX_SERVERS: Final = 512
+"""Per upstream. Arbitrary, but all upstreams' servers must stay far below HAProxy's file descriptors."""
+MAX_WEIGHT: Final = 1_000_000
+"""The bound of a weight in AutoGLMCluster; the agent scales weights to HAProxy's 1..256."""
+SERVER_UID_LENGTH: Final = 8
+"""So many characters of a pod's UID tell apart the pods of one upstream."""
+
+ModelName = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")
+]
+"""A model name as clients write it: no blank, quote, comma, percent or control character."""
+HostName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$",
+    ),
+]
+"""A DNS name in lower case, or an IPv4 address."""
+BasePath = Annotated[str, Field(max_length=512, pattern=r"^(/[A-Za-z0-9._~:@+=,-]+)*$")]
+"""The path of a base URL without its last slash; empty for none."""
+Credential = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[!-~]+$", repr=False)]
+"""A key that is sent as a bearer token: printable ASCII without blanks."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 digest in lower-case hexadecimal."""
+ServerUid = Annotated[str, Field(pattern=r"^[0-9a-f-]{8}$")]
+"""The first 8 characters of a pod's UID."""
+Port = Annotated[int, Field(ge=1, le=65535)]
+Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
+CertificateBundle = Annotated[
+    str,
+    Field(
+        max_length=64 * 1024,
+        pattern=r"^(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n)+$",
+    ),
+]
+"""PEM certificates and nothing between them; `certificates_in` makes this from what people write."""
+
+_CERTIFICATE: Final = re.compile(
+    r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----"
+)
+
+
+def _address(value: str) -> str:
+    return str(ip_address(value))
+
+
+def _network(value: str) -> str:
+    return str(ip_network(value, strict=False))
+
+
+Address = Annotated[str, Field(max_length=45, pattern=r"^[0-9a-f.:]+$"), AfterValidator(_address)]
+"""An IPv4 or IPv6 address without a zone."""
+Network = Annotated[str, Field(max_length=49, pattern=r"^[0-9a-f.:/]+$"), AfterValidator(_network)]
+"""A range of addresses, as `10.0.0.0/8`; a single address is a range of one."""
+
+
+class RoutingDocumentError(ValueError):
+    """A routing document cannot be used; the message is one sentence and never quotes a value."""
+
+
+class RoutingTooLargeError(RoutingDocumentError):
+    """The document is over `MAX_DOCUMENT_BYTES`."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+        frozen=True,
+        extra="forbid",
+        # A refused document may hold keys; its error message must not.
+        hide_input_in_errors=True,
+    )
+
+
+class Scheme(StrEnum):
+    """How an external endpoint is reached."""
+
+    HTTP = "http"
+    HTTPS = "https"
+
+
+class ChatCompletionRetry(StrEnum):
+    """Whether a chat completion that was sent may be sent again."""
+
+    BEFORE_FIRST_BYTE = "BeforeFirstByte"
+    NEVER = "Never"
+
+
+class Server(_Part):
+    """One ready pod that serves a role or a managed endpoint. All runtime."""
+
+    uid: ServerUid
+    """First 8 characters of the pod's UID; the server's name ends in it, so that a new pod on an old
+    address is never taken for the old one."""
+    address: Address
+    """The pod's address."""
+    port: Port
+    """The pod's port, spoken to in plain HTTP."""
+
+
+class External(_Part):
+    """An endpoint behind a base URL. The agent resolves, filters and pins the addresses (runtime)."""
+
+    scheme: Scheme
+    """Reload."""
+    host: HostName
+    """Sent as Host, checked in the certificate, resolved by the agent. Reload."""
+    port: Port
+    """Reload."""
+    path: BasePath = ""
+    """Takes the place of the client's `/v1`; nothing is appended to it but what follows. Reload."""
+    api_key: Credential | None = None
+    """Sent as bearer token to this endpoint only; without it no Authorization is sent. Runtime."""
+    ca: CertificateBundle | None = None
+    """Certificates that may have signed the endpoint's; without it those of the system. Reload."""
+
+    @model_validator(mode="after")
+    def _verifiable(self) -> Self:
+        if self.scheme is Scheme.HTTPS and self.host.replace(".", "").isdigit():
+            raise ValueError("an https endpoint needs a host name, because HAProxy checks names")
+        if self.scheme is Scheme.HTTP and self.ca is not None:
+            raise ValueError("certificates have no use for an http endpoint")
+        return self
+
+
+class Timeouts(_Part):
+    """Limits of one upstream. Reload. Managed upstreams of one tier share the largest of theirs."""
+
+    connect_milliseconds: Milliseconds = 2_000
+    """Until a connection stands."""
+    first_byte_milliseconds: Milliseconds = 60_000
+    """From the request until the reply's headers; a frozen endpoint is noticed by nothing else."""
+    request_milliseconds: Milliseconds = 600_000
+    """Longest silence after the first byte. HAProxy has no limit for a whole request."""
+
+
+class Upstream(_Part):
+    """One eligible upstream; those that are not eligible are absent. Adding or removing: reload."""
+
+    name: ObjectName
+    """Name in the AutoGLMCluster; part of server names and of `/u/<name>/`. Reload."""
+    model: ModelName
+    """What clients ask for, which must be what the endpoint itself calls its model. Reload."""
+    priority: Annotated[int, Field(ge=0, le=1000)] = 0
+    """The tier: a higher number is a later fallback. Reload."""
+    weight: Annotated[int, Field(ge=1, le=MAX_WEIGHT)] = 1
+    """Share within its tier, split evenly over its servers. Runtime."""
+    servers: Annotated[tuple[Server, ...], Field(max_length=MAX_SERVERS)] = ()
+    """Ready pods of a managed endpoint. Runtime, but a tier's first growth over one server reloads,
+    because only a tier of several repeats a 429 elsewhere."""
+    external: External | None = None
+    """The endpoint behind a URL, instead of servers."""
+    timeouts: Timeouts = Timeouts()
+    """Time limits towards this upstream."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if bool(self.servers) == (self.external is not None):
+            raise ValueError("an upstream has either servers or an external endpoint")
+        if len({server.uid for server in self.servers}) != len(self.servers):
+            raise ValueError("two servers of an upstream have the same uid")
+        return self
+
+
+class Planner(_Part):
+    """Where `/v1/tasks`, `/v1/runs` and virtual models go."""
+
+    models: Annotated[tuple[ModelName, ...], Field(max_length=64)] = ()
+    """Virtual models that the planner answers. Reload."""
+    servers: Annotated[tuple[Server, ...], Field(max_length=MAX_SERVERS)] = ()
+    """Ready planner pods. Runtime."""
+
+
+class Breaker(_Part):
+    """The circuit of every server, local to each router. Reload."""
+
+    consecutive_failures: Annotated[int, Field(ge=1, le=100)] = 5
+    """Failures in a row (no connection, time-out, 5xx) that open the circuit."""
+    open_milliseconds: Milliseconds = 10_000
+    """Until the router sends a request of its own to see whether the server is well again."""
+    half_open_requests: Annotated[int, Field(ge=1, le=10)] = 1
+    """Good answers in a row to such requests that close the circuit."""
+
+
+class Retry(_Part):
+    """When a request is sent again, to another server where there is one. Reload."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """Attempts per request. HAProxy counts a refused connection as one, too."""
+    chat_completions: ChatCompletionRetry = ChatCompletionRetry.BEFORE_FIRST_BYTE
+    """`Never`: a chat completion that was sent is not sent again."""
+
+
+class Listener(_Part):
+    """What clients may send. Reload."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 20 * 1024 * 1024
+    """Larger bodies are answered 413."""
+
+
+class Security(_Part):
+    """Who may come in. All runtime."""
+
+    client_keys: Annotated[tuple[Sha256, ...], Field(max_length=1000)] = ()
+    """`key_digest` of every valid API key; none: every client is refused."""
+    internal_tokens: Annotated[tuple[Credential, ...], Field(max_length=4)] = ()
+    """Tokens of port 8090, all accepted; the first is also shown to the planner."""
+
+
+class EndpointSafety(_Part):
+    """Which addresses an external endpoint must not have. Applied by the agent to what it resolves."""
+
+    denied_cidrs: Annotated[tuple[Network, ...], Field(max_length=256)] = ()
+    """Refused besides loopback, link-local, unspecified, multicast and metadata addresses."""
+    allowed_addresses: Annotated[tuple[Network, ...], Field(max_length=256)] = ()
+    """Allowed whatever else is said."""
+
+
+class RoutingTable(_Part):
+    """What is to be in force, without a version."""
+
+    cluster: ObjectName
+    """Name of the AutoGLMCluster."""
+    namespace: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    """Its namespace."""
+    listener: Listener = Listener()
+    security: Security = Security()
+    models: Annotated[tuple[ModelName, ...], Field(max_length=MAX_UPSTREAMS)] = ()
+    """Every model name of an upstream, eligible or not: one without an upstream is answered 503, a
+    name that is not here 404. Reload."""
+    upstreams: Annotated[tuple[Upstream, ...], Field(max_length=MAX_UPSTREAMS)] = ()
+    planner: Planner = Planner()
+    breaker: Breaker = Breaker()
+    retry: Retry = Retry()
+    endpoint_safety: EndpointSafety = EndpointSafety()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = (*self.models, *self.planner.models)
+        if len(set(names)) != len(names):
+            raise ValueError("a model name is listed twice")
+        if len({upstream.name for upstream in self.upstreams}) != len(self.upstreams):
+            raise ValueError("an upstream name is listed twice")
+        if not {upstream.model for upstream in self.upstreams} <= set(self.models):
+            raise ValueError("every upstream's model must be listed in models")
+        return self
+
+
+class RoutingDocument(RoutingTable):
+    """A table with its version and the hash that proves it whole."""
+
+    version: Annotated[int, Field(ge=1, le=2**53)]
+    """The live one plus 1 at every change; the highest wins."""
+    hash: Sha256
+    """`sha256` of the canonical JSON without this field."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.hash != _hash_of(self):
+            raise ValueError("the hash is not that of the content")
+        return self
+
+    def table(self) -> RoutingTable:
+        """The content without version and hash, to see whether anything changed."""
+        return RoutingTable.model_validate(self.model_dump(exclude={"version", "hash"}))
+
+
+def seal(table: RoutingTable, version: int) -> RoutingDocument:
+    """Give a table its version and hash."""
+    values = table.model_dump()
+    unsealed = RoutingDocument.model_construct(
+        **dict(RoutingTable.model_validate(values)), version=version, hash=""
+    )
+    return RoutingDocument.model_validate(
+        {**values, "version": version, "hash": _hash_of(unsealed)}
+    )
+
+
+def encode(document: RoutingDocument) -> bytes:
+    """The document as canonical JSON: sorted keys, no blanks, ASCII.
+
+    Raises:
+        RoutingTooLargeError: It would not fit.
+    """
+    text = _canonical(document.model_dump(mode="json", exclude_none=True))
+    if len(text) > MAX_DOCUMENT_BYTES:
+        raise RoutingTooLargeError(
+            f"the routing document has {len(text)} bytes, more than {MAX_DOCUMENT_BYTES}"
+        )
+    return text
+
+
+def decode(text: bytes) -> RoutingDocument:
+    """Read a document and check its every field and its hash.
+
+    Raises:
+        RoutingDocumentError: It cannot be used.
+    """
+    if len(text) > MAX_DOCUMENT_BYTES:
+        raise RoutingTooLargeError(f"the document has more than {MAX_DOCUMENT_BYTES} bytes")
+    try:
+        return RoutingDocument.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "document"
+        raise RoutingDocumentError(f"{place}: {first['msg']}") from None
+
+
+def key_digest(key: str) -> str:
+    """What the document holds of a client's API key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def certificates_in(text: str) -> str | None:
+    """The certificates of a PEM text in the only form that a document takes; None without any."""
+    bodies = ["".join(found.split()) for found in _CERTIFICATE.findall(text)]
+    return "".join(_pem(body) for body in bodies) or None
+
+
+def _pem(body: str) -> str:
+    lines = "".join(f"{body[at : at + 64]}\n" for at in range(0, len(body), 64))
+    return f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n"
+
+
+def _canonical(values: object) -> bytes:
+    return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _hash_of(document: RoutingDocument) -> str:
+    values = document.model_dump(mode="json", exclude_none=True, exclude={"hash"})
+    return hashlib.sha256(_canonical(values)).hexdigest()
