@@ -1,0 +1,3 @@
+module autoglm.io/hack/pause
+
+go 1.26.8
