@@ -1,8 +1,8 @@
 """The routing document: everything that a router needs to know, and nothing else.
 
 The operator writes it into the Secret `c-routing` and pushes it to the router agents, which render
-HAProxy's configuration from it. It carries keys, so it lives only in that Secret and in router pods.
-Every string that reaches HAProxy's text has a strict allow-list pattern here: this is the first of the
+HAProxy's configuration from it. It carries keys, so it lives only in that Secret and in router
+pods. Every string that reaches HAProxy's text has a strict allow-list pattern here: the first of
 two fences against injection (the renderer's templates are the other). This module never talks to
 anything and never decides which upstream is eligible.
 
@@ -25,11 +25,11 @@ from pydantic.alias_generators import to_camel
 from autoglm_api.base import ObjectName
 
 MAX_DOCUMENT_BYTES: Final = 900 * 1024
-"""A Secret holds 1 MiB and this one also carries a certificate; base64 is not counted by that limit."""
+"""A Secret holds 1 MiB, not counting base64, and this one also carries a certificate."""
 MAX_UPSTREAMS: Final = 256
 """Arbitrary, because a table that a person wrote by hand is far smaller."""
 MAX_SERVERS: Final = 512
-"""Per upstream. Arbitrary, but all upstreams' servers must stay far below HAProxy's file descriptors."""
+"""Per upstream. Arbitrary, but connections to all servers must fit HAProxy's file descriptors."""
 MAX_WEIGHT: Final = 1_000_000
 """The bound of a weight in AutoGLMCluster; the agent scales weights to HAProxy's 1..256."""
 SERVER_UID_LENGTH: Final = 8
@@ -50,7 +50,7 @@ HostName = Annotated[
 """A DNS name in lower case, or an IPv4 address."""
 BasePath = Annotated[str, Field(max_length=512, pattern=r"^(/[A-Za-z0-9._~:@+=,-]+)*$")]
 """The path of a base URL without its last slash; empty for none."""
-Credential = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[!-~]+$", repr=False)]
+Credential = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[!-~]+$")]
 """A key that is sent as a bearer token: printable ASCII without blanks."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 digest in lower-case hexadecimal."""
@@ -58,18 +58,18 @@ ServerUid = Annotated[str, Field(pattern=r"^[0-9a-f-]{8}$")]
 """The first 8 characters of a pod's UID."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_END: Final = "-----END CERTIFICATE-----"
 CertificateBundle = Annotated[
     str,
     Field(
         max_length=64 * 1024,
-        pattern=r"^(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n)+$",
+        pattern=rf"^({_BEGIN}\n([A-Za-z0-9+/=]{{1,64}}\n)+{_END}\n)+$",
     ),
 ]
-"""PEM certificates and nothing between them; `certificates_in` makes this from what people write."""
+"""PEM certificates and nothing between them; `certificates_in` makes this of what people write."""
 
-_CERTIFICATE: Final = re.compile(
-    r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----"
-)
+_CERTIFICATE: Final = re.compile(rf"{_BEGIN}([A-Za-z0-9+/=\s]+){_END}")
 
 
 def _address(value: str) -> str:
@@ -125,8 +125,8 @@ class Server(_Part):
     """One ready pod that serves a role or a managed endpoint. All runtime."""
 
     uid: ServerUid
-    """First 8 characters of the pod's UID; the server's name ends in it, so that a new pod on an old
-    address is never taken for the old one."""
+    """First 8 characters of the pod's UID; the server's name ends in it, so that a new pod on an
+    old address is never taken for the old one."""
     address: Address
     """The pod's address."""
     port: Port
@@ -134,7 +134,7 @@ class Server(_Part):
 
 
 class External(_Part):
-    """An endpoint behind a base URL. The agent resolves, filters and pins the addresses (runtime)."""
+    """An endpoint behind a URL. The agent resolves, checks and pins its addresses (runtime)."""
 
     scheme: Scheme
     """Reload."""
@@ -144,7 +144,7 @@ class External(_Part):
     """Reload."""
     path: BasePath = ""
     """Takes the place of the client's `/v1`; nothing is appended to it but what follows. Reload."""
-    api_key: Credential | None = None
+    api_key: Annotated[Credential | None, Field(repr=False)] = None
     """Sent as bearer token to this endpoint only; without it no Authorization is sent. Runtime."""
     ca: CertificateBundle | None = None
     """Certificates that may have signed the endpoint's; without it those of the system. Reload."""
@@ -238,12 +238,12 @@ class Security(_Part):
 
     client_keys: Annotated[tuple[Sha256, ...], Field(max_length=1000)] = ()
     """`key_digest` of every valid API key; none: every client is refused."""
-    internal_tokens: Annotated[tuple[Credential, ...], Field(max_length=4)] = ()
+    internal_tokens: Annotated[tuple[Credential, ...], Field(max_length=4, repr=False)] = ()
     """Tokens of port 8090, all accepted; the first is also shown to the planner."""
 
 
 class EndpointSafety(_Part):
-    """Which addresses an external endpoint must not have. Applied by the agent to what it resolves."""
+    """Which addresses an external endpoint must not have; the agent checks what it resolves."""
 
     denied_cidrs: Annotated[tuple[Network, ...], Field(max_length=256)] = ()
     """Refused besides loopback, link-local, unspecified, multicast and metadata addresses."""
@@ -306,9 +306,8 @@ def seal(table: RoutingTable, version: int) -> RoutingDocument:
     unsealed = RoutingDocument.model_construct(
         **dict(RoutingTable.model_validate(values)), version=version, hash=""
     )
-    return RoutingDocument.model_validate(
-        {**values, "version": version, "hash": _hash_of(unsealed)}
-    )
+    signed = {**values, "version": version, "hash": _hash_of(unsealed)}
+    return RoutingDocument.model_validate(signed)
 
 
 def encode(document: RoutingDocument) -> bytes:
@@ -354,7 +353,7 @@ def certificates_in(text: str) -> str | None:
 
 def _pem(body: str) -> str:
     lines = "".join(f"{body[at : at + 64]}\n" for at in range(0, len(body), 64))
-    return f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n"
+    return f"{_BEGIN}\n{lines}{_END}\n"
 
 
 def _canonical(values: object) -> bytes:
