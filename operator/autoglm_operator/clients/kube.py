@@ -1,0 +1,369 @@
+"""Our whole use of the Kubernetes API: plain dicts over the library's low-level client.
+
+Every call has a time limit of its own, waits for a free slot, is counted, and fails with a class
+of `clients.errors`. Nothing is ever repeated here: the work queue repeats, after looking again.
+Never watches (Kopf does) and never logs a body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import aiohttp
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from autoglm_api import kinds
+from autoglm_operator.clients import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from autoglm_api.kinds import Kind
+
+PATCH_TYPES = {
+    "apply": "application/apply-patch+yaml",
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+}
+Query = list[tuple[str, str]]
+Objects = list[dict[str, Any]]
+# Source: the page size that Kopf and client-go use for large lists.
+LIST_CHUNK = 500
+
+
+class CallMetrics(Protocol):
+    """What the client reports about each call."""
+
+    def observe_call(self, verb: str, kind: str, code: str, seconds: float) -> None:
+        """Count one call and its duration; code is `0` when there was no answer."""
+        ...
+
+
+class _Response(Protocol):
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes: ...
+
+
+class _Loaders(Protocol):
+    async def load_kube_config(
+        self, *, config_file: str, client_configuration: Configuration, persist_config: bool
+    ) -> object: ...
+
+    def load_incluster_config(self, *, client_configuration: Configuration) -> None: ...
+
+
+class _LowLevel(Protocol):
+    async def param_serialize(
+        self,
+        method: str,
+        resource_path: str,
+        *,
+        query_params: Query,
+        header_params: dict[str, str],
+        body: object,
+        auth_settings: Sequence[str],
+    ) -> tuple[object, ...]: ...
+
+    async def call_api(self, *args: object, _request_timeout: object) -> _Response: ...
+
+    async def close(self) -> None: ...
+
+
+async def connect(kubeconfig: Path | None = None, *, concurrency: int = 16) -> ApiClient:
+    """Log in by a kubeconfig file if one is given, else as the pod's ServiceAccount."""
+    loaders = cast("_Loaders", kube_config)
+    configuration = Configuration()
+    if kubeconfig is not None:
+        await loaders.load_kube_config(
+            config_file=str(kubeconfig), client_configuration=configuration, persist_config=False
+        )
+    else:
+        loaders.load_incluster_config(client_configuration=configuration)
+    configuration.connection_pool_maxsize = concurrency
+    # A proxy from the environment is meant for the outside world, never for the API server.
+    configuration.client_session_kwargs = {"trust_env": False}
+    return ApiClient(configuration)
+
+
+class KubeClient:
+    """Get, list and write objects of any kind, as dicts.
+
+    Args:
+        api: The logged-in low-level client, see `connect`.
+        timeout: Limit of one call in seconds, waiting for a slot not included.
+        concurrency: Calls under way at once.
+        metrics: Where calls are counted.
+        may_write: Asked before every write; `errors.NotLeader` is raised when it says no.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        timeout: float = 10.0,
+        concurrency: int = 16,
+        metrics: CallMetrics | None = None,
+        may_write: Callable[[], bool] | None = None,
+    ) -> None:
+        self._api = cast("_LowLevel", api)
+        self._timeout = timeout
+        self._slots = asyncio.Semaphore(concurrency)
+        self._metrics = metrics
+        self._may_write = may_write
+
+    async def close(self) -> None:
+        """Close the pooled connections."""
+        await self._api.close()
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> dict[str, Any] | None:
+        """Read one object live; None if it does not exist."""
+        try:
+            return await self._call("get", kind, path(kind, namespace, name))
+        except errors.NotFound:
+            return None
+
+    async def list(
+        self, kind: Kind, namespace: str | None = None, labels: str | None = None
+    ) -> Objects:
+        """Read all objects of a kind in pages; apiVersion and kind are filled in.
+
+        Args:
+            kind: What to list.
+            namespace: Where; everywhere if None.
+            labels: A label selector in its text form.
+        """
+        items: Objects = []
+        token = ""
+        while True:
+            query = [("limit", str(LIST_CHUNK))]
+            query += [("labelSelector", labels)] if labels else []
+            query += [("continue", token)] if token else []
+            page = await self._call("list", kind, path(kind, namespace), query=query)
+            listed = cast("Objects", page.get("items") or [])
+            named = {"apiVersion": kind.api_version, "kind": kind.kind}
+            items += [{**named, **item} for item in listed]
+            token = page.get("metadata", {}).get("continue") or ""
+            if not token:
+                return items
+
+    async def create(self, obj: dict[str, Any], *, manager: str | None = None) -> dict[str, Any]:
+        """Create an object; `errors.Conflict` if the name is taken."""
+        kind = kinds.kind_of(obj)
+        query = [("fieldManager", manager)] if manager else []
+        return await self._call(
+            "create", kind, path(kind, obj["metadata"].get("namespace")), query=query, body=obj
+        )
+
+    async def apply(self, obj: dict[str, Any], *, manager: str, force: bool) -> dict[str, Any]:
+        """Server-side apply.
+
+        Args:
+            obj: The fields this manager wants; with `metadata.uid`, only that very object.
+            manager: Field manager.
+            force: Take fields over from other managers instead of failing with Conflict.
+        """
+        applied, _ = await self.apply_first(obj, manager=manager, force=force)
+        return applied
+
+    async def apply_first(
+        self, obj: dict[str, Any], *, manager: str, force: bool = False
+    ) -> tuple[dict[str, Any], bool]:
+        """Server-side apply that also tells whether the object was made by this very call."""
+        status, applied = await self._patch_call("apply", obj, manager=manager, force=force)
+        return applied, status == 201  # noqa: PLR2004 - HTTP Created
+
+    async def apply_status(self, obj: dict[str, Any], *, manager: str) -> dict[str, Any]:
+        """Server-side apply of the status subresource, with force: status has one writer."""
+        _, applied = await self._patch_call(
+            "apply", obj, manager=manager, force=True, subresource="status"
+        )
+        return applied
+
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        body: object,
+        *,
+        subresource: str | None = None,
+        kind_of_patch: str = "merge",
+    ) -> dict[str, Any]:
+        """Merge-patch or JSON-patch an object or one of its subresources."""
+        return await self._call(
+            "patch",
+            kind,
+            path(kind, namespace, name, subresource),
+            body=body,
+            content_type=PATCH_TYPES[kind_of_patch],
+        )
+
+    async def delete(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str,
+        resource_version: str | None = None,
+        propagation: str = "Background",
+    ) -> None:
+        """Delete exactly the object with this UID (and version); absent already is success.
+
+        Raises:
+            errors.Conflict: Another object has the name now, or the object changed.
+        """
+        preconditions = {"uid": uid}
+        if resource_version is not None:
+            preconditions["resourceVersion"] = resource_version
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": preconditions,
+            "propagationPolicy": propagation,
+        }
+        try:
+            await self._call("delete", kind, path(kind, namespace, name), body=options)
+        except errors.NotFound:
+            return
+
+    async def evict(self, namespace: str, name: str, *, uid: str) -> None:
+        """Evict exactly the pod with this UID, so that disruption budgets hold.
+
+        Raises:
+            errors.TooManyRequests: A budget does not allow it now.
+            errors.NotFound: The pod is gone already.
+        """
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        }
+        await self._call(
+            "create", kinds.POD, path(kinds.POD, namespace, name, "eviction"), body=body
+        )
+
+    async def review(self, obj: dict[str, Any]) -> dict[str, Any]:
+        """Ask the API server about a token or a right (TokenReview, SubjectAccessReview)."""
+        kind = kinds.kind_of(obj)
+        return await self._call("review", kind, path(kind, None), body=obj)
+
+    async def _patch_call(
+        self,
+        verb: str,
+        obj: dict[str, Any],
+        *,
+        manager: str,
+        force: bool,
+        subresource: str | None = None,
+    ) -> tuple[int, dict[str, Any]]:
+        kind, meta = kinds.kind_of(obj), obj["metadata"]
+        return await self._request(
+            verb,
+            kind,
+            path(kind, meta.get("namespace"), meta["name"], subresource),
+            query=[("fieldManager", manager), ("force", "true" if force else "false")],
+            body=obj,
+            content_type=PATCH_TYPES["apply"],
+        )
+
+    async def _call(
+        self,
+        verb: str,
+        kind: Kind,
+        where: str,
+        *,
+        query: Query | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        _, answer = await self._request(
+            verb, kind, where, query=query, body=body, content_type=content_type
+        )
+        return answer
+
+    async def _request(
+        self,
+        verb: str,
+        kind: Kind,
+        where: str,
+        *,
+        query: Query | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> tuple[int, dict[str, Any]]:
+        async with self._slots:
+            if verb not in READS and self._may_write is not None and not self._may_write():
+                raise errors.NotLeader(f"{verb} of {kind.kind} after the Lease was lost")
+            started = time.monotonic()
+            code = 0
+            try:
+                async with asyncio.timeout(self._timeout):
+                    prepared = await self._api.param_serialize(
+                        METHODS[verb],
+                        where,
+                        query_params=query or [],
+                        header_params={"Accept": "application/json", "Content-Type": content_type},
+                        body=body,
+                        auth_settings=["BearerToken"],
+                    )
+                    response = await self._api.call_api(*prepared, _request_timeout=self._timeout)
+                    code = response.status
+                    data = await response.read()
+            except (TimeoutError, OSError, aiohttp.ClientError, ssl.SSLError) as error:
+                code = 0
+                raise errors.Unavailable(0, type(error).__name__, str(error) or where) from error
+            finally:
+                if self._metrics is not None:
+                    elapsed = time.monotonic() - started
+                    self._metrics.observe_call(verb, kind.kind, str(code), elapsed)
+        return _answer(code, data, response.headers)
+
+
+READS = frozenset({"get", "list", "review"})
+METHODS = {
+    "get": "GET",
+    "list": "GET",
+    "create": "POST",
+    "review": "POST",
+    "apply": "PATCH",
+    "patch": "PATCH",
+    "delete": "DELETE",
+}
+
+
+def path(
+    kind: Kind, namespace: str | None, name: str | None = None, subresource: str | None = None
+) -> str:
+    """Where the API server keeps an object or a list; names need no quoting, they are DNS names."""
+    parts = ["/apis", kind.group, kind.version] if kind.group else ["/api", kind.version]
+    if kind.namespaced and namespace:
+        parts += ["namespaces", namespace]
+    parts += [kind.plural, *(part for part in (name, subresource) if part)]
+    return "/".join(parts)
+
+
+def _answer(status: int, data: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    try:
+        parsed: object = json.loads(data) if data else {}
+    except ValueError:
+        parsed = {"reason": "NotJSON", "message": data[:200].decode("utf-8", "replace")}
+    answer = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+    if status < 400:  # noqa: PLR2004 - HTTP: everything below is not a refusal
+        return status, answer
+    retry_after = headers.get("Retry-After", "")
+    raise errors.refusal(
+        status,
+        str(answer.get("reason") or "Unknown"),
+        str(answer.get("message") or "The API server gave no reason."),
+        retry_after=float(retry_after) if retry_after.isdigit() else None,
+    )

@@ -1,0 +1,1 @@
+"""Pure builders of the desired child objects. Never any I/O."""

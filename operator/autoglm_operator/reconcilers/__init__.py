@@ -1,0 +1,1 @@
+"""Level-triggered loops of the form observe, decide, act, report. One module per kind."""

@@ -1,0 +1,1 @@
+"""Clock, settings, logs, metrics, queue and store. Knows no Kubernetes kind by name."""
