@@ -12,6 +12,7 @@ from typing import Annotated, Final, cast
 from pydantic import Field, ValidationError
 
 from autoglm_api.base import StatusModel, Timestamp
+from autoglm_api.rules import list_map
 
 MESSAGE_LIMIT: Final = 1024
 """Characters kept of a message. Arbitrary, because a person reads it in a terminal; Kubernetes' own
@@ -142,6 +143,10 @@ class Condition(StatusModel):
     """The metadata.generation that this statement was made about."""
     last_transition_time: Timestamp
     """When the status last changed; a new reason or message does not move it."""
+
+
+Conditions = Annotated[tuple[Condition, ...], Field(max_length=16), list_map("type")]
+"""The conditions of a status, one per type."""
 
 
 def find_condition(conditions: Iterable[Condition], about: ConditionType) -> Condition | None:

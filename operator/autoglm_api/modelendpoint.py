@@ -1,0 +1,250 @@
+"""ModelEndpoint: one model behind an OpenAI-compatible API, the unit of release.
+
+Either a URL that somebody else runs, or server pods that the operator runs. These types only
+describe it; they never resolve an address or read a Secret.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final, Self
+
+from pydantic import Field, model_validator
+
+from autoglm_api.base import NAME_RULE, Generation, SecretKeyRef, SpecModel, StatusModel
+from autoglm_api.conditions import Conditions
+from autoglm_api.durations import Between, Duration
+from autoglm_api.kinds import MODEL_ENDPOINT
+from autoglm_api.pods import PodOptions
+from autoglm_api.resource import AGE, Column, Definition, Resource, Scale, condition_column
+from autoglm_api.rules import ATOMIC, Rule, rules
+
+ModelName = Annotated[
+    str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][-A-Za-z0-9._:/@+]*$")
+]
+"""Name of a model as in the OpenAI API; no spaces, quotes or control characters."""
+
+_URL_RULES: Final = (
+    Rule(
+        "self.startsWith('https://') || self.startsWith('http://')",
+        "start with https:// or http://, as in https://models.example.com/v1",
+    ),
+    Rule(
+        "!self.matches('^[^/]*//[^/?#]*@')",
+        "write no credentials here: put the key into a Secret and name it in apiKeySecretRef",
+    ),
+    Rule(
+        "!self.contains('?') && !self.contains('#')",
+        "end before '?' and '#': only scheme, host, port and path are used",
+    ),
+    Rule(
+        "!self.startsWith('http') || self.contains('@') || self.contains('?') || self.contains('#')"
+        " || self.matches(r'^[a-z]+://([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])"
+        "(:[1-9][0-9]{0,4})?(/[-A-Za-z0-9._~%/]*)?$')",
+        "write scheme://host[:port][/path] with letters, digits and -._~% only",
+    ),
+)
+
+
+class EndpointType(StrEnum):
+    """Who runs the model server."""
+
+    EXTERNAL = "External"
+    MANAGED = "Managed"
+
+
+class EndpointTLS(SpecModel):
+    """How an https endpoint is trusted."""
+
+    ca_secret_ref: SecretKeyRef
+    """Secret with the PEM certificates of the authorities that may have signed the endpoint's
+    certificate; they replace the system's."""
+
+
+class ExternalEndpoint(SpecModel):
+    """A server that somebody else runs."""
+
+    model_config = rules(
+        Rule(
+            "!has(self.tls) || self.baseURL.startsWith('https://')",
+            "tls needs a baseURL that starts with https://",
+        )
+    )
+
+    base_url: Annotated[str, Field(min_length=1, max_length=1024, alias="baseURL"), *_URL_RULES]
+    """URL to which /chat/completions and /models are appended; used as is, /v1 is never added.
+    Addresses of this machine, of cloud metadata and of the API server are refused."""
+    api_key_secret_ref: SecretKeyRef | None = None
+    """Secret with the key that is sent as bearer token; absent means that none is sent."""
+    tls: EndpointTLS | None = None
+    """Trust of an https endpoint; absent means the system's certificate authorities."""
+
+
+class Engine(StrEnum):
+    """What runs in the pods of a managed endpoint."""
+
+    SIMULATOR = "Simulator"
+    CUSTOM = "Custom"
+
+
+class ManagedEndpoint(PodOptions):
+    """Server pods that the operator runs."""
+
+    model_config = rules(
+        Rule("self.engine != 'Custom' || has(self.image)", "engine Custom needs an image"),
+        Rule(
+            "self.engine != 'Simulator' || (!has(self.image) && !has(self.args))",
+            "engine Simulator runs the operator's own image: remove image and args,"
+            " or set engine: Custom",
+        ),
+    )
+
+    engine: Engine
+    """Simulator is a model double without weights; Custom is any image with an OpenAI-compatible
+    server."""
+    image: (
+        Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9][-\w./:@]*$")]
+        | None
+    ) = None
+    """Container image of engine Custom; it must run as a non-root user on a read-only root file
+    system."""
+    args: (
+        Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=64), ATOMIC]
+        | None
+    ) = None
+    """Arguments of the image's entrypoint, for engine Custom; absent means none."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    """TCP port on which the server speaks HTTP, with the API under /v1. Default: that of vLLM and
+    SGLang examples."""
+    replicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Number of pods; the scale subresource writes it. Default 1, because a model server may need a
+    whole accelerator."""
+
+
+class EndpointTimeouts(SpecModel):
+    """How long the router waits for the endpoint."""
+
+    model_config = rules(
+        Rule(
+            "duration(self.firstByte) <= duration(self.request)",
+            "firstByte must not be longer than request",
+        )
+    )
+
+    connect: Annotated[Duration, Between("100ms", "1m")] = timedelta(seconds=2)
+    """Time for a TCP connection, 100ms to 1m. Default 2s: a lost packet is sent again in it."""
+    first_byte: Annotated[Duration, Between("100ms", "1h")] = timedelta(seconds=60)
+    """Time from the end of the request to the first byte of the answer, 100ms to 1h. Default 60s:
+    long prompts take that long; it is what finds a frozen server."""
+    request: Annotated[Duration, Between("100ms", "1h")] = timedelta(seconds=600)
+    """Time for the whole request, 100ms to 1h. Default 600s, that of OpenAI's clients."""
+
+
+class HealthCheckMode(StrEnum):
+    """What the operator asks an endpoint."""
+
+    MODELS = "Models"
+    COMPLETION = "Completion"
+
+
+class HealthCheck(SpecModel):
+    """How the operator finds out whether the endpoint works."""
+
+    model_config = rules(
+        Rule(
+            "duration(self.timeout) <= duration(self.interval)",
+            "timeout must not be longer than interval",
+        )
+    )
+
+    mode: HealthCheckMode = HealthCheckMode.MODELS
+    """Models asks for the list of models, which must hold the model; Completion asks for one token,
+    which costs money but proves more. Default Models."""
+    interval: Annotated[Duration, Between("1s", "1h")] = timedelta(seconds=30)
+    """Time between two checks, 1s to 1h. Default 30s: routers notice failing traffic themselves."""
+    timeout: Annotated[Duration, Between("100ms", "1m")] = timedelta(seconds=5)
+    """Time for one check, 100ms to 1m. Default 5s: a busy server still lists its models."""
+    failure_threshold: Annotated[int, Field(ge=1, le=100)] = 3
+    """Failed checks in a row that make it unhealthy. Default 3, as in a pod's probes."""
+    success_threshold: Annotated[int, Field(ge=1, le=100)] = 1
+    """Good checks in a row that make it healthy again. Default 1, as in a pod's probes."""
+
+
+class ModelEndpointSpec(SpecModel):
+    """The model, where it is served, and how it is watched."""
+
+    model_config = rules(
+        Rule(
+            "self.type != 'External' || (has(self.external) && !has(self.managed))",
+            "type External needs the block external and no block managed",
+        ),
+        Rule(
+            "self.type != 'Managed' || (has(self.managed) && !has(self.external))",
+            "type Managed needs the block managed and no block external",
+        ),
+    )
+
+    type: Annotated[
+        EndpointType,
+        Rule("self == oldSelf", "type cannot be changed: create an endpoint of another name"),
+    ]
+    """External is a URL, Managed are pods that the operator runs. It cannot be changed."""
+    model: ModelName
+    """The name by which the endpoint itself knows the model; clients ask for it."""
+    external: ExternalEndpoint | None = None
+    """The server of type External."""
+    managed: ManagedEndpoint | None = None
+    """The servers of type Managed."""
+    timeouts: EndpointTimeouts = EndpointTimeouts()
+    """How long the router waits for the endpoint."""
+    health_check: HealthCheck = HealthCheck()
+    """How the operator finds out whether the endpoint works."""
+    suspend: bool = False
+    """Whether every cluster stops sending requests to it, while its pods stay. Default false."""
+
+    @model_validator(mode="after")
+    def _exactly_the_block_of_the_type(self) -> Self:
+        external = self.type is EndpointType.EXTERNAL
+        if (self.external is not None) is external and (self.managed is not None) is not external:
+            return self
+        message = f"type {self.type} needs exactly the block {self.type.lower()}"
+        raise ValueError(message)
+
+
+class ModelEndpointStatus(StatusModel):
+    """What the operator last saw of the endpoint."""
+
+    observed_generation: Generation = 0
+    """The metadata.generation that this status is about."""
+    url: Annotated[str, Field(max_length=1024)] | None = None
+    """URL to which /chat/completions is appended, inside the cluster for type Managed."""
+    replicas: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Number of pods of type Managed, for the scale subresource."""
+    ready_replicas: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Number of ready pods of type Managed."""
+    selector: Annotated[str, Field(max_length=1024)] | None = None
+    """Label selector of the pods of type Managed, for the scale subresource."""
+    active_revision: Annotated[str, Field(max_length=63)] | None = None
+    """Revision of the pods that serve, for type Managed; part of the Deployment's name."""
+    conditions: Conditions = ()
+    """Accepted, ResolvedRefs, Healthy, Ready and Degraded."""
+
+
+class ModelEndpoint(Resource[ModelEndpointSpec, ModelEndpointStatus]):
+    """One model behind an OpenAI-compatible API: an external URL or managed server pods."""
+
+    definition: ClassVar[Definition] = Definition(
+        kind=MODEL_ENDPOINT,
+        short_name="mep",
+        columns=(
+            Column("Type", ".spec.type", "External or Managed."),
+            Column("Model", ".spec.model", "The name by which the endpoint knows the model."),
+            condition_column("Ready"),
+            condition_column("Ready", "reason"),
+            Column("Pods", ".status.readyReplicas", "Ready pods of type Managed.", type="integer"),
+            Column("URL", ".status.url", "Where the endpoint is reached.", wide=True),
+            condition_column("Ready", "message"),
+            AGE,
+        ),
+        rules=(NAME_RULE,),
+        scale=Scale(".spec.managed.replicas", ".status.replicas", ".status.selector"),
+    )
