@@ -61,9 +61,11 @@ RECONCILE_DURATION: Final = _seconds(
     "reconcile_duration", "Length of a reconciliation.", Label.KIND
 )
 QUEUE_DEPTH: Final = _gauge("queue_depth", "Keys that wait to be reconciled.", Label.KIND)
+QUEUE_WAIT: Final = _seconds("queue_wait", "Time that a due key waited for a worker.", Label.KIND)
 API_REQUESTS: Final = _counter(
     "api_requests", "Requests to the API server.", Label.VERB, Label.KIND, Label.CODE
 )
+API_DURATION: Final = _seconds("api_duration", "Length of a request to the API server.", Label.VERB)
 ENDPOINT_PROBES: Final = _counter("endpoint_probes", "Probes of model endpoints.", Label.OUTCOME)
 ROUTING_PUSHES: Final = _counter("routing_pushes", "Pushes of routing documents.", Label.OUTCOME)
 

@@ -4,9 +4,8 @@ Python's own validators are invisible to the API server, so every cross-field ru
 only adds to the JSON schema; nothing here runs when an object is read.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ConfigDict, GetJsonSchemaHandler, JsonValue
 from pydantic.json_schema import JsonSchemaValue
@@ -42,25 +41,29 @@ class Rule:
 class Extra:
     """Further schema keywords that pydantic has no words for, such as list types."""
 
-    keywords: Mapping[str, Any]
+    keywords: tuple[tuple[str, str | tuple[str, ...]], ...]
+    """Pairs and tuples, because metadata of a type must be hashable."""
 
     def __get_pydantic_json_schema__(
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Add the keywords to the schema of the annotated type."""
-        return handler(core_schema) | dict(self.keywords)
+        return handler(core_schema) | {
+            keyword: list(value) if isinstance(value, tuple) else value
+            for keyword, value in self.keywords
+        }
 
 
 def list_map(*keys: str) -> Extra:
     """A list whose entries are known by these fields, so that appliers can own single entries."""
-    return Extra({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)})
+    return Extra((("x-kubernetes-list-type", "map"), ("x-kubernetes-list-map-keys", keys)))
 
 
-ATOMIC: Final = Extra({"x-kubernetes-list-type": "atomic"})
+ATOMIC: Final = Extra((("x-kubernetes-list-type", "atomic"),))
 """A list that is replaced as a whole."""
-SET: Final = Extra({"x-kubernetes-list-type": "set"})
+SET: Final = Extra((("x-kubernetes-list-type", "set"),))
 """A list of distinct values."""
-ATOMIC_MAP: Final = Extra({"x-kubernetes-map-type": "atomic"})
+ATOMIC_MAP: Final = Extra((("x-kubernetes-map-type", "atomic"),))
 """A map that is replaced as a whole, such as a selector."""
 
 
