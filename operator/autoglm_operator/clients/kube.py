@@ -61,6 +61,8 @@ class _Loaders(Protocol):
 
 
 class _LowLevel(Protocol):
+    user_agent: str
+
     async def param_serialize(
         self,
         method: str,
@@ -77,7 +79,9 @@ class _LowLevel(Protocol):
     async def close(self) -> None: ...
 
 
-async def connect(kubeconfig: Path | None = None, *, concurrency: int = 16) -> ApiClient:
+async def connect(
+    kubeconfig: Path | None = None, *, user_agent: str = "autoglm", concurrency: int = 16
+) -> ApiClient:
     """Log in by a kubeconfig file if one is given, else as the pod's ServiceAccount."""
     loaders = cast("_Loaders", kube_config)
     configuration = Configuration()
@@ -90,7 +94,10 @@ async def connect(kubeconfig: Path | None = None, *, concurrency: int = 16) -> A
     configuration.connection_pool_maxsize = concurrency
     # A proxy from the environment is meant for the outside world, never for the API server.
     configuration.client_session_kwargs = {"trust_env": False}
-    return ApiClient(configuration)
+    api = ApiClient(configuration)
+    # The first word of the user agent is the field manager of calls that name none.
+    cast("_LowLevel", api).user_agent = user_agent
+    return api
 
 
 class KubeClient:

@@ -1,7 +1,7 @@
-"""The metrics that every control loop has: reconciles, queue, API calls, leadership.
+"""Registers the metrics that `autoglm_api.metrics` names, and records those of the machinery.
 
 One registry per process, made by its composition root and passed down, so that tests do not share
-counters. Labels are bounded: kinds, verbs, codes and reasons, never names of objects.
+counters. Never invents a name: dashboards and alert rules are written against the table.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from prometheus_client import (
     generate_latest,
 )
 
+from autoglm_api import metrics as names
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from autoglm_api.metrics import Metric
+
 # Chosen around the limits that matter: 1 s for a reaction, 10 s per call, 60 s per reconcile.
-_SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 def new_registry() -> CollectorRegistry:
@@ -35,56 +39,36 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
+def counter(metric: Metric, registry: CollectorRegistry) -> Counter:
+    """Register a counter of the table."""
+    return Counter(metric.name, metric.help, metric.labels, registry=registry)
+
+
+def gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:
+    """Register a gauge of the table."""
+    return Gauge(metric.name, metric.help, metric.labels, registry=registry)
+
+
+def histogram(metric: Metric, registry: CollectorRegistry) -> Histogram:
+    """Register a histogram of seconds of the table."""
+    return Histogram(metric.name, metric.help, metric.labels, buckets=_BUCKETS, registry=registry)
+
+
 class Metrics:
-    """Counters of the machinery; each concern adds its own metrics to the same registry."""
+    """What queue, workers, client and elector report; other concerns register their own."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = new_registry() if registry is None else registry
-        self._reconciles = Counter(
-            "autoglm_reconciles_total",
-            "Reconciles by outcome: success, requeue, retry, timeout.",
-            ("queue", "outcome"),
-            registry=self.registry,
-        )
-        self._reconcile_seconds = Histogram(
-            "autoglm_reconcile_seconds",
-            "Duration of one reconcile.",
-            ("queue",),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._queue_depth = Gauge(
-            "autoglm_queue_depth",
-            "Keys that wait to be reconciled.",
-            ("queue",),
-            registry=self.registry,
-        )
-        self._queue_wait_seconds = Histogram(
-            "autoglm_queue_wait_seconds",
-            "Time that a due key waited for a worker.",
-            ("queue",),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._calls = Counter(
-            "autoglm_api_calls_total",
-            "Calls to the API server; code 0 means no answer.",
-            ("verb", "kind", "code"),
-            registry=self.registry,
-        )
-        self._call_seconds = Histogram(
-            "autoglm_api_call_seconds",
-            "Duration of calls to the API server.",
-            ("verb",),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._leader = Gauge(
-            "autoglm_leader", "1 while this process holds the Lease.", registry=self.registry
-        )
+        self._reconciles = counter(names.RECONCILES, self.registry)
+        self._reconcile_seconds = histogram(names.RECONCILE_DURATION, self.registry)
+        self._queue_depth = gauge(names.QUEUE_DEPTH, self.registry)
+        self._queue_wait = histogram(names.QUEUE_WAIT, self.registry)
+        self._calls = counter(names.API_REQUESTS, self.registry)
+        self._call_seconds = histogram(names.API_DURATION, self.registry)
+        self._leader = gauge(names.LEADER, self.registry)
 
     def observe_reconcile(self, queue: str, outcome: str, seconds: float) -> None:
-        """Count one reconcile."""
+        """Count one reconcile: success, requeue, retry or timeout."""
         self._reconciles.labels(queue, outcome).inc()
         self._reconcile_seconds.labels(queue).observe(seconds)
 
@@ -94,10 +78,10 @@ class Metrics:
 
     def observe_wait(self, queue: str, seconds: float) -> None:
         """Record how long a due key waited for a worker."""
-        self._queue_wait_seconds.labels(queue).observe(seconds)
+        self._queue_wait.labels(queue).observe(seconds)
 
     def observe_call(self, verb: str, kind: str, code: str, seconds: float) -> None:
-        """Count one call to the API server."""
+        """Count one call to the API server; code 0 means that there was no answer."""
         self._calls.labels(verb, kind, code).inc()
         self._call_seconds.labels(verb).observe(seconds)
 
