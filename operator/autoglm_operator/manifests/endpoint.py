@@ -101,7 +101,7 @@ def _simulator(model: str, managed: ManagedEndpoint, images: Images) -> Manifest
         options=managed,
         args=["simulator"],
         env=[
-            *pods.env(AUTOGLM_MODEL=model, AUTOGLM_PORT=str(managed.port)),
+            *pods.env(AUTOGLM_MODELS=model, AUTOGLM_PORT=str(managed.port)),
             pods.field_env("POD_NAME", "metadata.name"),
         ],
         ports=[{"name": PORT_NAME, "containerPort": managed.port, "protocol": "TCP"}],

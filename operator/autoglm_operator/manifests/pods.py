@@ -123,7 +123,12 @@ def container_security() -> Manifest:
 
 
 def container(
-    name: str, image: str, *, pull_policy: str = "", options: PodOptions | None = None, **more: Any
+    name: str,
+    image: str,
+    *,
+    pull_policy: str = "",
+    options: PodOptions | None = None,
+    **more: object,
 ) -> Manifest:
     """A restricted container.
 

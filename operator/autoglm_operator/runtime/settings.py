@@ -24,6 +24,9 @@ DOWNWARD = {
     "pod_ip": "POD_IP",
 }
 
+# Set in the shells of people who work on this project; they are no settings of a process.
+BUILD_VARIABLES = frozenset({"AUTOGLM_CACHE", "AUTOGLM_CLUSTER"})
+
 
 class SettingsError(Exception):
     """The environment cannot be used; the message is one sentence for a person."""
@@ -76,7 +79,7 @@ def read(kind: type[_S], environ: Mapping[str, str] | None = None) -> _S:
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX):
+        if not variable.startswith(PREFIX) or variable in BUILD_VARIABLES:
             continue
         name = variable[len(PREFIX) :].lower()
         if name not in kind.model_fields:
