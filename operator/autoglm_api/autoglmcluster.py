@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from autoglm_api.base import (
+    COUNTER_LIMIT,
     NAME_RULE,
     Generation,
     LocalRef,
@@ -215,7 +216,7 @@ class UpstreamStatus(StatusModel):
 class RoutingStatus(StatusModel):
     """The routing document and who has it in force."""
 
-    version: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    version: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)] = 0
     """Version of the newest document."""
     hash: Annotated[str, Field(max_length=64)] = ""
     """SHA-256 of the newest document, in hexadecimal."""

@@ -100,7 +100,10 @@ Quantity = Annotated[
 ]
 """An amount as Kubernetes writes it: ``500m``, ``2Gi``, ``1``."""
 
-Generation = Annotated[int, Field(ge=0, le=2**63 - 1)]
+COUNTER_LIMIT: Final = 2**53 - 1
+"""Source: RFC 8259 section 6; larger integers do not survive every JSON reader."""
+
+Generation = Annotated[int, Field(ge=0, le=COUNTER_LIMIT)]
 """A ``metadata.generation``."""
 
 

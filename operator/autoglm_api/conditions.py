@@ -11,7 +11,7 @@ from typing import Annotated, Final, cast
 
 from pydantic import Field, ValidationError
 
-from autoglm_api.base import StatusModel, Timestamp
+from autoglm_api.base import Generation, StatusModel, Timestamp
 from autoglm_api.rules import list_map
 
 MESSAGE_LIMIT: Final = 1024
@@ -139,7 +139,7 @@ class Condition(StatusModel):
     """One word for why, the same in events, logs and metrics."""
     message: Annotated[str, Field(max_length=MESSAGE_LIMIT)]
     """One sentence for a person, which says what to do when something is wrong."""
-    observed_generation: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    observed_generation: Generation = 0
     """The metadata.generation that this statement was made about."""
     last_transition_time: Timestamp
     """When the status last changed; a new reason or message does not move it."""

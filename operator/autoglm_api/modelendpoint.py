@@ -133,10 +133,10 @@ class EndpointTimeouts(SpecModel):
     connect: Annotated[Duration, Between("100ms", "1m")] = timedelta(seconds=2)
     """Time for a TCP connection, 100ms to 1m. Default 2s: a lost packet is sent again in it."""
     first_byte: Annotated[Duration, Between("100ms", "1h")] = timedelta(seconds=60)
-    """Time from the end of the request to the first byte of the answer, 100ms to 1h. Default 60s:
+    """Time from the end of the request to the first byte of the answer, 100ms to 1h. Default 1m:
     long prompts take that long; it is what finds a frozen server."""
     request: Annotated[Duration, Between("100ms", "1h")] = timedelta(seconds=600)
-    """Time for the whole request, 100ms to 1h. Default 600s, that of OpenAI's clients."""
+    """Time for the whole request, 100ms to 1h. Default 10m, that of OpenAI's clients."""
 
 
 class HealthCheckMode(StrEnum):
