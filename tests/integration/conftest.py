@@ -1,0 +1,52 @@
+"""Fixtures of tests that use the real API server and no nodes.
+
+Exists so that such tests find the project's kinds installed and a proxy between them and the
+server.
+"""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import cast
+
+import pytest
+import yaml
+
+from kube import Kube
+from kubeconfig import Access, Object
+from recording_proxy import RecordingProxy
+from statuses import condition
+from timeline import Timeline, within
+
+CRDS = Path(__file__).parent.parent.parent / "crds"
+
+CRD_SECONDS = 30.0
+"""Arbitrary, because a new kind is served after about a second."""
+
+
+@pytest.fixture(scope="session")
+def _session_proxy(access: Access) -> Generator[RecordingProxy, None, None]:
+    with RecordingProxy(access) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(_session_proxy: RecordingProxy) -> RecordingProxy:
+    """A recording proxy in front of the API server, at the beginning of a scenario."""
+    _session_proxy.reset()
+    return _session_proxy
+
+
+@pytest.fixture(scope="session")
+def crds(kube: Kube) -> list[str]:
+    """The project's kinds, installed once in a run; returns the names of their definitions."""
+    names: list[str] = []
+    for file in sorted(CRDS.glob("*.yaml")):
+        documents = cast("list[Object | None]", list(yaml.safe_load_all(file.read_text())))
+        names += [kube.apply(crd)["metadata"]["name"] for crd in documents if crd]
+
+    def served() -> bool:
+        found = [kube.get("CustomResourceDefinition", name) for name in names]
+        return all(condition(crd, "Established") == "True" for crd in found)
+
+    Timeline().want(within(CRD_SECONDS), "the project's kinds are served", served)
+    return names
