@@ -8,7 +8,7 @@ later.
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
@@ -57,6 +57,14 @@ class NotStructural(Exception):  # noqa: N818  # named for what the type is
     """A type that no CustomResourceDefinition can describe; the text names the field."""
 
 
+def _without_empty(block: Mapping[str, Any]) -> dict[str, Any]:
+    filled = {
+        key: _without_empty(cast("Mapping[str, Any]", value)) if isinstance(value, dict) else value
+        for key, value in block.items()
+    }
+    return {key: value for key, value in filled.items() if value not in ({}, [])}
+
+
 class _Generator(GenerateJsonSchema):
     """Writes defaults as the API server would hold them."""
 
@@ -64,7 +72,8 @@ class _Generator(GenerateJsonSchema):
         if isinstance(dft, timedelta):
             return format_duration(dft)
         if isinstance(dft, BaseModel):
-            return dft.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            # Written out in full: CEL sees a default as it stands, before defaults inside it.
+            return _without_empty(dft.model_dump(mode="json", by_alias=True, exclude_none=True))
         return to_jsonable_python(dft)
 
 
@@ -135,8 +144,10 @@ class _Converter:
 
     def _finish(self, node: dict[str, Any]) -> dict[str, Any]:
         # An empty list or map as default says nothing and clutters every object.
-        empty = node.get("default", ...) in ([], {}) and "properties" not in node
-        if empty or not self._defaults:
+        says_nothing = node.get("default", ...) in ([], {}) and not any(
+            "default" in child for child in node.get("properties", {}).values()
+        )
+        if says_nothing or not self._defaults:
             node.pop("default", None)
         if "description" in node:
             node["description"] = " ".join(node["description"].split())

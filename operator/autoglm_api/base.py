@@ -68,7 +68,11 @@ Timestamp = Annotated[
 ]
 """A moment in UTC, written in whole seconds as Kubernetes' own timestamps are."""
 
-ObjectName = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, pattern=NAME_PATTERN)]
+ObjectName = Annotated[
+    str,
+    Field(min_length=1, max_length=NAME_LIMIT, pattern=NAME_PATTERN),
+    Rule(f"self.matches(r'{NAME_PATTERN}')", NAME_MESSAGE),
+]
 """Name of one of our objects."""
 
 NAME_RULE: Final = Rule(

@@ -98,9 +98,13 @@ class Reason(StrEnum):
     ALERT_RESOLVED = "AlertResolved"
     DRY_RUN = "DryRun"
     DUPLICATE = "Duplicate"
+    NO_UNHEALTHY_POD = "NoUnhealthyPod"
     NOT_RESTARTABLE = "NotRestartable"
     NOT_SCALABLE = "NotScalable"
     POLICY_DELETED = "PolicyDeleted"
+    RESTART_FUTILE = "RestartFutile"
+    ROLLOUT_NEWER = "RolloutNewer"
+    ROLLOUT_PAUSED = "RolloutPaused"
     TARGET_AMBIGUOUS = "TargetAmbiguous"
     TARGET_CHANGED = "TargetChanged"
     TARGET_GONE = "TargetGone"
@@ -113,6 +117,10 @@ class Reason(StrEnum):
     BUDGET_EXHAUSTED = "BudgetExhausted"
     COOLDOWN_RUNNING = "CooldownRunning"
     MAX_WAIT_PASSED = "MaxWaitPassed"
+
+    # Receiver: what becomes of an alert
+    ALERT_REFUSED = "AlertRefused"
+    ALERT_STORED = "AlertStored"
 
     # HealingRun: how an action went
     ACTION_FAILED = "ActionFailed"

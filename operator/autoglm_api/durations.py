@@ -106,14 +106,26 @@ class Between:
         inner = handler(schema)
         # Without the form check, a text that is no duration ends in a CEL error and no sentence.
         rule = Rule(
-            f"!self.matches(r'{PATTERN}') || (duration(self) >= duration('{self.minimum}')"
-            f" && duration(self) <= duration('{self.maximum}'))",
-            f"write a duration from {self.minimum} to {self.maximum}",
+            f"self.matches(r'{PATTERN}') && duration(self) >= duration('{self.minimum}')"
+            f" && duration(self) <= duration('{self.maximum}')",
+            self._message,
         )
         return inner | {VALIDATIONS: [*inner.get(VALIDATIONS, ()), rule.as_json()]}
+
+    @property
+    def _message(self) -> str:
+        return f"write a duration from {self.minimum} to {self.maximum}, like 30s or 1h30m"
 
     def _check(self, duration: timedelta) -> timedelta:
         if parse_duration(self.minimum) <= duration <= parse_duration(self.maximum):
             return duration
-        message = f"write a duration from {self.minimum} to {self.maximum}"
-        raise ValueError(message)
+        raise ValueError(self._message)
+
+
+def not_longer(shorter: str, longer: str) -> Rule:
+    """The rule of a model that one of its durations must not be longer than another."""
+    malformed = " || ".join(f"!self.{field}.matches(r'{PATTERN}')" for field in (shorter, longer))
+    return Rule(
+        f"{malformed} || duration(self.{shorter}) <= duration(self.{longer})",
+        f"{shorter} must not be longer than {longer}",
+    )

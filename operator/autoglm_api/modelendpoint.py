@@ -12,16 +12,29 @@ from pydantic import Field, model_validator
 
 from autoglm_api.base import NAME_RULE, Generation, SecretKeyRef, SpecModel, StatusModel
 from autoglm_api.conditions import Conditions
-from autoglm_api.durations import Between, Duration
+from autoglm_api.durations import Between, Duration, not_longer
 from autoglm_api.kinds import MODEL_ENDPOINT
 from autoglm_api.pods import PodOptions
 from autoglm_api.resource import AGE, Column, Definition, Resource, Scale, condition_column
 from autoglm_api.rules import ATOMIC, Rule, rules
 
+_MODEL_PATTERN: Final = r"^[A-Za-z0-9][-A-Za-z0-9._:/@+]*$"
+
 ModelName = Annotated[
-    str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][-A-Za-z0-9._:/@+]*$")
+    str,
+    Field(min_length=1, max_length=128, pattern=_MODEL_PATTERN),
+    Rule(
+        f"self.matches(r'{_MODEL_PATTERN}')",
+        "use letters, digits and -._:/@+ only, a letter or digit first",
+    ),
 ]
 """Name of a model as in the OpenAI API; no spaces, quotes or control characters."""
+
+_HOST: Final = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+_PORT: Final = (
+    "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
+_PATH: Final = "(/[-A-Za-z0-9._~%/]*)?"
 
 _URL_RULES: Final = (
     Rule(
@@ -38,8 +51,7 @@ _URL_RULES: Final = (
     ),
     Rule(
         "!self.startsWith('http') || self.contains('@') || self.contains('?') || self.contains('#')"
-        " || self.matches(r'^[a-z]+://([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])"
-        "(:[1-9][0-9]{0,4})?(/[-A-Za-z0-9._~%/]*)?$')",
+        f" || self.matches(r'^[a-z]+://{_HOST}(:{_PORT})?{_PATH}$')",
         "write scheme://host[:port][/path] with letters, digits and -._~% only",
     ),
 )
@@ -123,12 +135,7 @@ class ManagedEndpoint(PodOptions):
 class EndpointTimeouts(SpecModel):
     """How long the router waits for the endpoint."""
 
-    model_config = rules(
-        Rule(
-            "duration(self.firstByte) <= duration(self.request)",
-            "firstByte must not be longer than request",
-        )
-    )
+    model_config = rules(not_longer("firstByte", "request"))
 
     connect: Annotated[Duration, Between("100ms", "1m")] = timedelta(seconds=2)
     """Time for a TCP connection, 100ms to 1m. Default 2s: a lost packet is sent again in it."""
@@ -149,12 +156,7 @@ class HealthCheckMode(StrEnum):
 class HealthCheck(SpecModel):
     """How the operator finds out whether the endpoint works."""
 
-    model_config = rules(
-        Rule(
-            "duration(self.timeout) <= duration(self.interval)",
-            "timeout must not be longer than interval",
-        )
-    )
+    model_config = rules(not_longer("timeout", "interval"))
 
     mode: HealthCheckMode = HealthCheckMode.MODELS
     """Models asks for the list of models, which must hold the model; Completion asks for one token,
