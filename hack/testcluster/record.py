@@ -1,0 +1,83 @@
+"""What is known of a cluster between two commands: its record, and the lock of who changes it."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from testcluster.errors import ClusterError
+from testcluster.settings import Settings
+
+FILE = "cluster.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One cluster as `up` left it."""
+
+    provider: str
+    nodes: int
+    addons: tuple[str, ...] = ()
+    complete: bool = False
+    """False from the first change until `up` has reached its end."""
+
+    def finished(self) -> "Record":
+        """The same, after `up` has reached its end."""
+        return replace(self, complete=True)
+
+
+def read(settings: Settings) -> Record | None:
+    """The cluster's record; None when it is not up, and an unfinished one when it is unreadable."""
+    try:
+        text = (settings.directory / FILE).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        content = json.loads(text)
+        content["addons"] = tuple(content["addons"])
+        return Record(**content)
+    except (ValueError, TypeError, KeyError):
+        return Record(provider="embedded", nodes=0)
+
+
+def write(settings: Settings, record: Record) -> None:
+    """Note the cluster's state; a reader sees the old or the new one, never half."""
+    settings.directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+    path = settings.directory / FILE
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+    new.replace(path)
+
+
+@contextlib.contextmanager
+def locked(settings: Settings) -> Iterator[None]:
+    """Be the only one who changes this cluster. A killed holder leaves no lock behind.
+
+    Raises:
+        ClusterError: someone else is at it.
+    """
+    _make(settings.state_root)
+    with settings.lock_file.open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            message = f"process {holder} is changing the cluster {settings.name!r}; wait for it"
+            raise ClusterError(message) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ClusterError(
+            f"{directory} cannot be made: {error.strerror}; set AUTOGLM_CLUSTER_STATE"
+        ) from error
