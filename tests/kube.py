@@ -174,7 +174,7 @@ class Kube:
         if body is not None:
             headers["Content-Type"] = media
         target = f"{path}?{urllib.parse.urlencode(query)}" if query else path
-        connection = self._connection()
+        connection = self.connect()
         try:
             connection.request(method, target, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
@@ -187,7 +187,8 @@ class Kube:
             raise _error(response.status, content)
         return content
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection that is not open yet, for what `call` cannot do."""
         address = urllib.parse.urlsplit(self.access.server)
         host = address.hostname or "localhost"
         if self._tls is None:

@@ -36,6 +36,9 @@ START_SECONDS = 10.0
 LOOK_SECONDS = 0.5
 """Arbitrary, because it only has to be short against the life of a watch."""
 
+CLOSING_SECONDS = 0.05
+"""Arbitrary, because the kernel closes a killed client's connections at once."""
+
 Hook = Callable[[Record], object]
 """Called with the write so far; returns `Drop()` to end the client's connection right there."""
 
@@ -80,6 +83,7 @@ class RecordingProxy:
         self._port = 0
         self._streams: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
+        self._calm = asyncio.Event()
         self.reset()
 
     def __enter__(self) -> Self:
@@ -122,6 +126,7 @@ class RecordingProxy:
         self._numbers = itertools.count(1)
         self._begin = time.monotonic()
         self._flowing.set()
+        self._calm.set()
 
     def records(self, match: Match | None = None) -> list[Record]:
         """Return every request so far, reads included, in the order of their replies."""
@@ -134,6 +139,11 @@ class RecordingProxy:
     def destroyed(self) -> Counter[str]:
         """Count what was deleted or evicted, per object: equal runs have equal counts."""
         return destroyed(self._records)
+
+    @property
+    def open_watches(self) -> int:
+        """How many watches and followed logs are open."""
+        return len(self._streams)
 
     def used(self) -> set[tuple[str, str, str]]:
         """Return the verbs, groups and resources asked for, as an RBAC rule names them."""
@@ -235,6 +245,9 @@ class RecordingProxy:
         call = parse(request.method, request.path, request.query)
         if "upgrade" in request.headers.get("Connection", "").lower():
             raise web.HTTPNotImplemented(text="The recording proxy passes on no exec or attach.")
+        await self._calm.wait()
+        if _gone(request):
+            return _dropped(request)
         exchange = Exchange(
             call,
             number=next(self._numbers) if counted(call) else 0,
@@ -258,10 +271,22 @@ class RecordingProxy:
         if reply is None or exchange.loses_reply or dropped:
             return _dropped(request)
         response = web.Response(status=reply.told, headers=reply.headers, body=reply.body)
+        await self._acknowledge(request, response, record)
+        return response
+
+    async def _acknowledge(
+        self, request: web.Request, response: web.Response, record: Record
+    ) -> None:
+        hooked = (record.number, Moment.ACKNOWLEDGED) in self._hooks
+        if hooked:
+            # The client may send its next write before the hook has killed it.
+            self._calm.clear()
         await response.prepare(request)
         await response.write_eof()
-        await self._hook(record, Moment.ACKNOWLEDGED)
-        return response
+        if hooked:
+            await self._hook(record, Moment.ACKNOWLEDGED)
+            await asyncio.sleep(CLOSING_SECONDS)
+            self._calm.set()
 
     async def _hook(self, record: Record, moment: Moment) -> bool:
         hook = self._hooks.pop((record.number, moment), None)
