@@ -1,0 +1,178 @@
+"""The frontends of HAProxy's configuration: clients, internal, metrics, hops. Pure.
+
+Order matters: who comes in is asked before anything else is looked at, and the caller's credentials
+are gone before a backend is chosen.
+"""
+
+from autoglm_api.routing import ChatCompletionRetry, RoutingDocument
+from autoglm_dataplane.router_agent import answers, layout, names
+from autoglm_dataplane.router_agent.layout import Layout
+from autoglm_dataplane.router_agent.sections import BODY_SECONDS, SIGHT_BYTES
+
+_KEY = "http_auth_bearer,sha2(256),hex,lower"
+_PLANNER_PATHS = ("/v1/tasks", "/v1/runs")
+
+
+def clients(
+    document: RoutingDocument, where: Layout, *, models: str, ranks: int
+) -> tuple[str, ...]:
+    """Port of API clients."""
+    keys = where.path(layout.CLIENT_KEYS)
+    paths = " ".join(_PLANNER_PATHS)
+    below = " ".join(f"{path}/" for path in _PLANNER_PATHS)
+    return (
+        "frontend clients",
+        f"    bind {where.address(where.ports.clients)}",
+        *_traced(),
+        _refused(answers.BAD_KEY, f"unless {{ {_KEY},map_str({keys}) -m found }}"),
+        *_admitted(document),
+        *_models(models, where),
+        f"    acl to_planner path {paths}",
+        f"    acl to_planner path_beg {below}",
+        "    acl by_model path /v1/chat/completions",
+        _refused(answers.NO_SUCH_PATH, "if !to_planner !by_model"),
+        *_backend_by_model(where, ranks),
+        f"    use_backend {names.PLANNER} if to_planner",
+        "    use_backend %[var(txn.backend)]",
+        f"    default_backend {names.UNAVAILABLE}",
+    )
+
+
+def internal(
+    document: RoutingDocument, where: Layout, *, models: str, ranks: int
+) -> tuple[str, ...]:
+    """Port of planner and executors: by share, or `/u/<upstream>/v1/...` to a chosen one."""
+    tokens = where.path(layout.INTERNAL_TOKENS)
+    upstreams = where.path(layout.UPSTREAMS)
+    return (
+        "frontend internal",
+        f"    bind {where.address(where.ports.internal)}",
+        *_traced(),
+        _refused(answers.BAD_TOKEN, f"unless {{ {_KEY},map_str({tokens}) -m found }}"),
+        *_admitted(document),
+        "    http-request set-var(txn.internal) bool(true)",
+        *_models(models, where),
+        "    http-request set-var(txn.upstream) path,field(3,/) if { path_beg /u/ }",
+        "    acl chosen var(txn.upstream) -m found",
+        f"    http-request set-var(txn.backend) var(txn.upstream),map_str({upstreams}) if chosen",
+        _refused(answers.UNKNOWN_UPSTREAM, "if chosen !{ var(txn.backend) -m found }"),
+        r"    http-request replace-path ^/u/[^/]+(/.*)$ \1 if chosen",
+        *_repeatable(document),
+        "    acl by_model path /v1/chat/completions",
+        _refused(answers.NO_SUCH_PATH, "if chosen !{ path_beg /v1/ }"),
+        _refused(answers.NO_SUCH_PATH, "if !chosen !by_model"),
+        f"    http-request wait-for-body time {BODY_SECONDS}s if chosen METH_POST",
+        *_backend_by_model(where, ranks, condition="!chosen"),
+        "    use_backend %[var(txn.backend)]",
+        f"    default_backend {names.UNAVAILABLE}",
+    )
+
+
+def metrics(where: Layout, *, ready: bool) -> tuple[str, ...]:
+    """Port of Prometheus and of the kubelet; ready means that there is a routing table."""
+    readiness = (
+        "status 200 content-type text/plain string ok"
+        if ready
+        else answers.NOT_CONFIGURED.arguments()
+    )
+    return (
+        "frontend metrics",
+        f"    bind {where.address(where.ports.metrics)}",
+        "    no log",
+        "    http-request use-service prometheus-exporter if { path /metrics }",
+        "    http-request return status 200 content-type text/plain string ok if { path /healthz }",
+        f"    http-request return {readiness} if {{ path /readyz }}",
+        "    http-request return status 404 content-type text/plain string 'see /metrics'",
+    )
+
+
+def hop(upstream: str, where: Layout) -> tuple[str, ...]:
+    """The way to an external endpoint: only behind it does a request get the endpoint's identity.
+
+    A retry on another server therefore starts from the request without any key.
+    """
+    return (
+        f"frontend {names.hop(upstream)}",
+        f"    bind unix@{where.path(names.hop_socket(upstream))} mode 600",
+        "    no log",
+        f"    default_backend {names.outside(upstream)}",
+    )
+
+
+def _refused(answer: answers.Answer, condition: str) -> str:
+    return f"    http-request return {answer.arguments()} {condition}"
+
+
+def _traced() -> tuple[str, ...]:
+    return (
+        "    unique-id-format %[uuid()]",
+        "    http-request set-header x-request-id %[unique-id] "
+        "unless { req.fhdr(x-request-id) -m reg ^[A-Za-z0-9._-]{8,128}$ }",
+        "    http-request set-var(txn.request_id) req.fhdr(x-request-id)",
+        "    http-after-response set-header x-request-id %[var(txn.request_id)]",
+    )
+
+
+def _admitted(document: RoutingDocument) -> tuple[str, ...]:
+    limit = document.listener.max_body_bytes
+    return (
+        "    http-request del-header authorization",
+        _refused(answers.TOO_LARGE, f"if {{ req.body_size gt {limit} }}"),
+        *_repeatable(document),
+    )
+
+
+def _repeatable(document: RoutingDocument) -> tuple[str, ...]:
+    """Marks what may be sent twice: `safe` to anybody, `repeat` to a model endpoint."""
+    completions = document.retry.chat_completions is ChatCompletionRetry.BEFORE_FIRST_BYTE
+    safe = "    http-request set-var(txn.safe) bool(true) if"
+    repeat = "    http-request set-var(txn.repeat) bool(true) if"
+    return (
+        f"{safe} {{ method GET HEAD OPTIONS PUT DELETE TRACE }}",
+        f"{safe} {{ req.hdr(idempotency-key) -m found }}",
+        f"{repeat} {{ var(txn.safe) -m bool }}",
+        *((f"{repeat} {{ path /v1/chat/completions }}",) if completions else ()),
+    )
+
+
+def _models(models: str, where: Layout) -> tuple[str, ...]:
+    known = f"var(txn.asked),map_str({where.path(names.model_map(0))}) -m found"
+    one = '{"id":"%[var(txn.asked)]","object":"model","created":0,"owned_by":"autoglm"}'
+    return (
+        f"    http-request return status 200 content-type application/json file {models} "
+        "if { method GET } { path /v1/models }",
+        r"    http-request set-var(txn.asked) path,regsub(^/v1/models/,,),url_dec "
+        "if { method GET } { path_beg /v1/models/ }",
+        "    http-request return status 200 content-type application/json "
+        f"lf-string {answers.quoted(one)} if {{ {known} }}",
+        _refused(answers.UNKNOWN_MODEL, "if { var(txn.asked) -m found }"),
+    )
+
+
+def _backend_by_model(where: Layout, ranks: int, *, condition: str = "by_model") -> tuple[str, ...]:
+    """Finds the model, then its first tier with a usable server, else its last tier."""
+    first = where.path(names.model_map(0))
+    lower = (where.path(names.model_map(rank)) for rank in range(1, ranks))
+    return (
+        _refused(answers.BAD_METHOD, f"if {condition} !METH_POST"),
+        f"    http-request wait-for-body time {BODY_SECONDS}s if {condition}",
+        f"    http-request set-var(txn.model) req.fhdr(x-model) if {condition}",
+        f"    http-request set-var(txn.model) req.body,json_query('$.model') "
+        f"if {condition} !{{ var(txn.model) -m found }}",
+        f"    acl large req.body_len ge {SIGHT_BYTES}",
+        _refused(
+            answers.NO_LENGTH, f"if {condition} large !{{ req.hdr(content-length) -m found }}"
+        ),
+        _refused(
+            answers.MODEL_OUT_OF_SIGHT, f"if {condition} large !{{ var(txn.model) -m found }}"
+        ),
+        _refused(answers.NO_MODEL, f"if {condition} !{{ var(txn.model) -m found }}"),
+        f"    http-request set-var(txn.backend) var(txn.model),map_str({first}) if {condition}",
+        _refused(answers.UNKNOWN_MODEL, f"if {condition} !{{ var(txn.backend) -m found }}"),
+        *(
+            f"    http-request set-var(txn.backend) var(txn.model),map_str({path}) "
+            f"if {condition} {{ var(txn.backend),nbsrv eq 0 }} "
+            f"{{ var(txn.model),map_str({path}) -m found }}"
+            for path in lower
+        ),
+    )

@@ -1,0 +1,57 @@
+"""Names of backends, hops and servers. Pure.
+
+They are the same in every router and after every change, so that metrics, logs and the runtime API
+speak of the same thing. All are made of characters that HAProxy allows in names.
+"""
+
+import hashlib
+import re
+from ipaddress import ip_address
+from typing import Final
+
+PLANNER: Final = "planner"
+UNAVAILABLE: Final = "unavailable"
+
+_FOREIGN: Final = re.compile(r"[^A-Za-z0-9-]+")
+
+
+def tier(model: str, priority: int) -> str:
+    """Backend of one tier of a model; the digest keeps apart names that read alike."""
+    readable = _FOREIGN.sub("_", model)[:40]
+    digest = hashlib.sha256(model.encode()).hexdigest()[:8]
+    return f"tier.{priority}.{readable}.{digest}"
+
+
+def direct(upstream: str) -> str:
+    """Backend of `/u/<upstream>/`."""
+    return f"u.{upstream}"
+
+
+def hop(upstream: str) -> str:
+    """Frontend in which a request gets the identity of an external endpoint."""
+    return f"hop.{upstream}"
+
+
+def hop_socket(upstream: str) -> str:
+    """File name of the hop's socket."""
+    return f"hop-{upstream}.sock"
+
+
+def outside(upstream: str) -> str:
+    """Backend behind the hop, with the endpoint's addresses."""
+    return f"out.{upstream}"
+
+
+def pod_server(owner: str, uid: str) -> str:
+    """Server of one pod; what stands before the dot is the upstream's name."""
+    return f"{owner}.{uid}"
+
+
+def address_server(upstream: str, address: str) -> str:
+    """Server of one address of an external endpoint."""
+    return f"{upstream}.{ip_address(address).packed.hex()}"
+
+
+def model_map(rank: int) -> str:
+    """Map from model to the backend of its tier of this rank, 0 being the preferred one."""
+    return f"models-{rank}.map"

@@ -1,0 +1,139 @@
+"""Renders a routing document into HAProxy's configuration. Pure and deterministic.
+
+Only fields of the document's types reach the text, each through a template of ours in the modules
+`frontends` and `backends`; their patterns allow no blank, quote or line break. Nothing here asks
+whether a change needs a reload: see `changes`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from autoglm_api.routing import RoutingDocument, Upstream
+from autoglm_dataplane.router_agent import backends, frontends, layout, names
+from autoglm_dataplane.router_agent.answers import NOT_CONFIGURED
+from autoglm_dataplane.router_agent.layout import Layout
+from autoglm_dataplane.router_agent.rendered import Backend, Rendered
+from autoglm_dataplane.router_agent.sections import defaults_section, global_section
+
+Pins = Mapping[str, Sequence[str]]
+"""Addresses of every external endpoint by upstream, already checked."""
+
+
+def bootstrap(where: Layout) -> Rendered:
+    """What HAProxy starts with before there is a document: every client is told to come back."""
+    lines = (
+        *global_section(where),
+        *defaults_section(retries=0, client_timeout_milliseconds=10_000),
+        *frontends.metrics(where, ready=False),
+        "frontend clients",
+        f"    bind {where.address(where.ports.clients)}",
+        f"    http-request return {NOT_CONFIGURED.arguments()}",
+        "frontend internal",
+        f"    bind {where.address(where.ports.internal)}",
+        f"    http-request return {NOT_CONFIGURED.arguments()}",
+    )
+    return Rendered(lines, (), {})
+
+
+def render(document: RoutingDocument, pins: Pins, where: Layout) -> Rendered:
+    """Everything that HAProxy reads for this document."""
+    models = _models_file(document, where)
+    authorities = {
+        where.path(_digested(f"ca-{upstream.name}", upstream.external.ca, "pem")): (
+            upstream.external.ca
+        )
+        for upstream in document.upstreams
+        if upstream.external is not None and upstream.external.ca is not None
+    }
+    maps = _maps(document, where)
+    ranks = sum(path.startswith(where.path("models-")) for path in maps)
+    longest = max(
+        (upstream.timeouts.request_milliseconds for upstream in document.upstreams), default=0
+    )
+    prelude = (
+        *global_section(where),
+        *defaults_section(
+            retries=document.retry.max_attempts - 1,
+            client_timeout_milliseconds=max(longest, backends.PLANNER_SILENCE_MILLISECONDS)
+            + 10_000,
+        ),
+        *frontends.metrics(where, ready=True),
+        *frontends.clients(document, where, models=next(iter(models)), ranks=ranks),
+        *frontends.internal(document, where, models=next(iter(models)), ranks=ranks),
+        *(
+            line
+            for upstream in document.upstreams
+            if upstream.external is not None
+            for line in frontends.hop(upstream.name, where)
+        ),
+    )
+    return Rendered(prelude, tuple(_backends(document, pins, where)), maps, models | authorities)
+
+
+def tiers(document: RoutingDocument) -> dict[tuple[str, int], tuple[Upstream, ...]]:
+    """Upstreams by model and priority, preferred tiers first."""
+    ordered = sorted(document.upstreams, key=lambda one: (one.model, one.priority, one.name))
+    return {
+        key: tuple(members)
+        for key, members in groupby(ordered, key=lambda one: (one.model, one.priority))
+    }
+
+
+def _backends(document: RoutingDocument, pins: Pins, where: Layout) -> list[Backend]:
+    found = [backends.unavailable(), backends.planner(document, where)]
+    found += [backends.tier(document, members, where) for members in tiers(document).values()]
+    for upstream in sorted(document.upstreams, key=lambda one: one.name):
+        found.append(backends.direct(document, upstream, where))
+        if upstream.external is not None:
+            ca = upstream.external.ca
+            bundle = where.path(_digested(f"ca-{upstream.name}", ca, "pem")) if ca else None
+            addresses = pins.get(upstream.name, ())
+            found.append(backends.outside(document, upstream, addresses, where, bundle))
+    return found
+
+
+def _maps(document: RoutingDocument, where: Layout) -> dict[str, dict[str, str]]:
+    by_rank: list[dict[str, str]] = [{}]
+    by_rank[0] |= dict.fromkeys(document.models, names.UNAVAILABLE)
+    by_rank[0] |= dict.fromkeys(document.planner.models, names.PLANNER)
+    for model, keys in groupby(tiers(document), key=lambda key: key[0]):
+        for rank, (_, priority) in enumerate(keys):
+            if rank == len(by_rank):
+                by_rank.append({})
+            by_rank[rank][model] = names.tier(model, priority)
+    endpoint_keys = {
+        upstream.name: upstream.external.api_key
+        for upstream in document.upstreams
+        if upstream.external is not None and upstream.external.api_key is not None
+    }
+    tokens = {
+        hashlib.sha256(token.encode()).hexdigest(): "1"
+        for token in document.security.internal_tokens
+    }
+    if document.security.internal_tokens:
+        endpoint_keys[backends.PLANNER_KEY] = document.security.internal_tokens[0]
+    found = {
+        layout.CLIENT_KEYS: dict.fromkeys(document.security.client_keys, "1"),
+        layout.INTERNAL_TOKENS: tokens,
+        layout.ENDPOINT_KEYS: endpoint_keys,
+        layout.UPSTREAMS: {
+            upstream.name: names.direct(upstream.name) for upstream in document.upstreams
+        },
+        **{names.model_map(rank): entries for rank, entries in enumerate(by_rank)},
+    }
+    return {where.path(name): entries for name, entries in found.items()}
+
+
+def _models_file(document: RoutingDocument, where: Layout) -> dict[str, str]:
+    listed = [
+        {"id": model, "object": "model", "created": 0, "owned_by": "autoglm"}
+        for model in sorted((*document.models, *document.planner.models))
+    ]
+    text = json.dumps({"object": "list", "data": listed}) + "\n"
+    return {where.path(_digested("models", text, "json")): text}
+
+
+def _digested(stem: str, text: str, suffix: str) -> str:
+    return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.{suffix}"
