@@ -6,7 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-Inputs = Mapping[str, str | Sequence[str] | Mapping[str, str]]
+Value = str | Sequence[str] | Mapping[str, str]
+"""What an input may be."""
+
+Inputs = Mapping[str, Value]
 """Named parts that decide a result."""
 
 KEY_LENGTH = 16

@@ -56,17 +56,9 @@ def program_key(program: Program, go: Toolchain) -> str:
 
 
 def _ensure(program: Program, go: Toolchain) -> Path:
-    target = places.folder("programs") / f"{program.name}-{program_key(program, go)}"
-    result = target / program.name
-    if result.exists():
-        return result
-    with publishing.alone(
-        target, lambda: progress.say(f"{program.name}: waiting for another builder")
-    ):
-        if not result.exists():
-            with publishing.published(target) as part:
-                _compile(program, go, part)
-    return result
+    folder, key = places.folder("programs"), program_key(program, go)
+    target = publishing.thing(folder, program.name, key, lambda part: _compile(program, go, part))
+    return target / program.name
 
 
 def _compile(program: Program, go: Toolchain, folder: Path) -> None:

