@@ -45,6 +45,10 @@ test-integration: ## Against a real API server
 test-e2e: ## On real nodes, with faults
 	@hack/test e2e cluster
 
+.PHONY: demo
+demo: ## The main job end to end on a test cluster of its own, every step checked
+	@hack/demo/run
+
 .PHONY: up down
 up: ## Start a test cluster to try things on
 	@hack/cluster up --with metrics,monitoring
