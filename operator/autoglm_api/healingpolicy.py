@@ -102,7 +102,7 @@ class LabelSelector(SpecModel):
 
     match_labels: Annotated[
         dict[str, LabelValue],
-        Field(min_length=1, max_length=16),
+        Field(max_length=16),
         ATOMIC_MAP,
         Rule("self.all(key, size(key) <= 317)", "a label key has at most 317 characters"),
         Rule(

@@ -1,0 +1,190 @@
+"""What follows for one HealingRun from what was seen of it: the state machine of healing.
+
+Every transition is journaled before anything is done, so a healer that dies at any moment leaves a
+record from which another one goes on. Never makes a call, never waits.
+
+    begin:  a guard denies -> Skipped, or Held and begin again later
+            the action refuses -> begin with the next step
+            else the intent is journaled -> call
+    call:   its outcome is journaled -> verify; failed -> begin with the next step
+    verify: healthy for long enough -> Succeeded; too late -> begin with the next step
+    no step left: Escalated, or Skipped if no action was ever allowed
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from autoglm_api.conditions import Reason
+from autoglm_api.healingpolicy import Guards
+from autoglm_api.healingrun import Intent, StepOutcome, StepRecord
+from autoglm_operator.decisions import guards, journal, target, verification
+from autoglm_operator.decisions.guards import Case
+from autoglm_operator.decisions.healing import (
+    Actions,
+    Denial,
+    Outcome,
+    OutcomeKind,
+    Plan,
+    Seen,
+)
+
+HELD: Final = timedelta(seconds=15)
+"""Time between two looks at a held run."""
+UNCLEAR: Final = timedelta(seconds=2)
+"""Time before a call whose reply was lost is looked into: its effect is soon visible."""
+
+
+def decide(seen: Seen, actions: Actions, now: datetime) -> Plan:
+    """Plan the next transition of a run; an ended run plans nothing.
+
+    Args:
+        seen: What one look showed.
+        actions: Every action by its name in a ladder.
+        now: The time of the look.
+    """
+    status = seen.run.status
+    if status.finished_at is not None:
+        return Plan(status=status)
+    if status.target is None:
+        found = target.resolve(seen.run, seen.sighting)
+        if not isinstance(found, Denial):
+            seen = journal.with_status(seen, target=found)
+    steps = seen.run.status.steps
+    if not steps or _is_over(steps[-1]):
+        return _begin(seen, actions, now)
+    if steps[-1].outcome is None:
+        return _resume(seen, actions, now)
+    return _verify(seen, actions, now)
+
+
+def after_call(plan: Plan, seen: Seen, outcome: Outcome, now: datetime) -> Plan:
+    """Plan what follows from the outcome of the plan's call."""
+    seen = journal.with_whole_status(seen, plan.status)
+    step = plan.status.steps[-1]
+    if outcome.kind is OutcomeKind.RETRYABLE:
+        waiting = outcome.reason is Reason.DISRUPTION_BUDGET
+        return Plan(
+            status=journal.waiting(seen, Denial(outcome.reason, outcome.message), now),
+            requeue_after=HELD if waiting else UNCLEAR,
+        )
+    if outcome.kind is OutcomeKind.FAILED:
+        status = journal.step_ended(
+            seen, step, StepOutcome.FAILED, Denial(outcome.reason, outcome.message), now
+        )
+        return Plan(status=status, requeue_after=timedelta())
+    return _succeeded(seen, step, outcome.message, now)
+
+
+def _begin(seen: Seen, actions: Actions, now: datetime) -> Plan:
+    """Start the next step of the ladder, unless a guard denies it or none is left."""
+    run = seen.run
+    ladder = run.spec.policy.ladder
+    index = len(run.status.steps)
+    if index >= len(ladder):
+        return _exhausted(seen, now)
+    step = ladder[index]
+    action = actions[step.action]
+    intended = action.plan(step, seen, now)
+    case = _case(seen, intended, now)
+    ending = guards.first_denial(guards.ENDING, case)
+    if ending is not None:
+        return Plan(status=journal.ended_by_guard(seen, ending, now))
+    holding = guards.first_denial(guards.HOLDING, case)
+    if holding is not None:
+        return _hold(seen, holding, now)
+    if isinstance(intended, Denial):
+        return _begin(
+            journal.with_whole_status(seen, journal.refused(seen, step.action, intended, now)),
+            actions,
+            now,
+        )
+    before = action.health(seen.sighting).evidence
+    record = StepRecord(action=step.action, intent=intended, started_at=now, before=before)
+    return Plan(
+        status=journal.started(seen, record, now),
+        call=intended,
+        action=step.action,
+    )
+
+
+def _resume(seen: Seen, actions: Actions, now: datetime) -> Plan:
+    """Go on from a journaled call of which no outcome is known: it may have been made or not."""
+    step = seen.run.status.steps[-1]
+    action = actions[step.action]
+    intent = step.intent
+    if intent is None:
+        gone = Denial(Reason.ACTION_FAILED, "The journal holds no intent for this step.")
+        return _give_up(seen, step, gone, now)
+    if action.is_done(intent, seen.sighting):
+        return _succeeded(seen, step, "Its effect is there.", now)
+    case = _case(seen, intent, now)
+    for guard in (guards.policy_deleted, guards.dry_run):
+        ending = guard(case)
+        if ending is not None:
+            return _give_up(seen, step, ending, now)
+    if now - step.started_at >= _limits(seen).max_wait:
+        reason = Reason(step.reason) if step.reason else Reason.MAX_WAIT_PASSED
+        late = Denial(reason, step.message or "The call could not be made in time.")
+        return _give_up(seen, step, late, now)
+    holding = guards.first_denial(guards.UNDER_WAY, case)
+    if holding is not None:
+        return Plan(status=journal.waiting(seen, holding, now), requeue_after=HELD)
+    return Plan(status=seen.run.status, call=intent, action=step.action)
+
+
+def _verify(seen: Seen, actions: Actions, now: datetime) -> Plan:
+    step = seen.run.status.steps[-1]
+    health = actions[step.action].health(seen.sighting)
+    judged = verification.judge(step, health, seen.run.spec.policy.verify, now)
+    status = journal.judged(seen, step, judged, now)
+    return Plan(status=status, requeue_after=None if judged.helped else judged.look_again)
+
+
+def _succeeded(seen: Seen, step: StepRecord, message: str, now: datetime) -> Plan:
+    done = Denial(Reason.ACTION_SUCCEEDED, message)
+    status = journal.step_ended(seen, step, StepOutcome.SUCCEEDED, done, now)
+    return Plan(status=status, requeue_after=verification.POLL)
+
+
+def _give_up(seen: Seen, step: StepRecord, why: Denial, now: datetime) -> Plan:
+    """End a step whose call must not be made any more."""
+    status = journal.step_ended(seen, step, StepOutcome.FAILED, why, now)
+    return Plan(status=status, requeue_after=timedelta())
+
+
+def _hold(seen: Seen, holding: Denial, now: datetime) -> Plan:
+    """Hold a run, or end it when it was held long enough."""
+    created = seen.run.metadata.creation_timestamp
+    since = datetime.fromisoformat(created) if created else now
+    steps = seen.run.status.steps
+    if steps:
+        since = steps[-1].verified_at or steps[-1].finished_at or since
+    if now - since < _limits(seen).max_wait:
+        return Plan(status=journal.held(seen, holding, now), requeue_after=HELD)
+    late = Denial(Reason.MAX_WAIT_PASSED, f"Held for too long. {holding.message}")
+    return Plan(status=journal.ended_by_guard(seen, late, now))
+
+
+def _exhausted(seen: Seen, now: datetime) -> Plan:
+    """End a run whose ladder has no step left."""
+    steps = seen.run.status.steps
+    if all(step.outcome is StepOutcome.REFUSED for step in steps):
+        last = steps[-1]
+        reason = Reason(last.reason or Reason.ACTION_REFUSED)
+        why = Denial(reason, last.message or "The action was refused.")
+        return Plan(status=journal.ended_by_guard(seen, why, now))
+    return Plan(status=journal.escalated(seen, now))
+
+
+def _is_over(step: StepRecord) -> bool:
+    return step.helped is not None or step.outcome in (StepOutcome.REFUSED, StepOutcome.FAILED)
+
+
+def _case(seen: Seen, intended: Intent | Denial, now: datetime) -> Case:
+    found = seen.run.status.target or target.resolve(seen.run, seen.sighting)
+    return Case(seen=seen, target=found, intended=intended, now=now)
+
+
+def _limits(seen: Seen) -> Guards:
+    """The live guards; those of the schema when the policy is gone."""
+    return seen.policy.spec.guards if seen.policy is not None else Guards()

@@ -1,0 +1,235 @@
+"""The status that a HealingRun gets with each transition: its journal, conditions and phase.
+
+Each function returns the whole next status; a status that says nothing new equals the old one, so
+that nothing is written. Never decides which transition it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from autoglm_api.conditions import (
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    Reason,
+    find_condition,
+    set_condition,
+)
+from autoglm_api.healingpolicy import ActionName
+from autoglm_api.healingrun import HealingRunStatus, RunTarget, StepOutcome, StepRecord
+from autoglm_operator.decisions.healing import Denial, Seen
+from autoglm_operator.decisions.statuses import Verdict
+from autoglm_operator.decisions.verification import Judgement
+
+_ACCEPTED: Final = Verdict(
+    status=True, reason=Reason.ACCEPTED, message="The policy allows this run on its target."
+)
+
+
+def with_status(seen: Seen, *, target: RunTarget) -> Seen:
+    """What is seen, with the target that was just resolved as part of the journal."""
+    return with_whole_status(seen, seen.run.status.model_copy(update={"target": target}))
+
+
+def with_whole_status(seen: Seen, status: HealingRunStatus) -> Seen:
+    """What is seen, as if this status had been read."""
+    return replace(seen, run=seen.run.model_copy(update={"status": status}))
+
+
+def started(seen: Seen, step: StepRecord, now: datetime) -> HealingRunStatus:
+    """A step began: its call is journaled and about to be made."""
+    verb, name = step.intent.verb if step.intent else step.action, _object_of(step)
+    progressing = Verdict(
+        status=True, reason=Reason.ACTION_STARTED, message=f"{step.action}: {verb} {name}."
+    )
+    return _next(
+        seen,
+        {ConditionType.ACCEPTED: _ACCEPTED, ConditionType.PROGRESSING: progressing},
+        now,
+        steps=(*seen.run.status.steps, step),
+    )
+
+
+def refused(seen: Seen, action: ActionName, why: Denial, now: datetime) -> HealingRunStatus:
+    """An action refused the target; the next step of the ladder follows."""
+    step = StepRecord(
+        action=action,
+        started_at=now,
+        finished_at=now,
+        outcome=StepOutcome.REFUSED,
+        reason=why.reason,
+        message=why.message,
+    )
+    return seen.run.status.model_copy(update={"steps": (*seen.run.status.steps, step)})
+
+
+def held(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
+    """A guard holds the run."""
+    progressing = Verdict(status=False, reason=why.reason, message=why.message)
+    return _next(
+        seen,
+        {ConditionType.ACCEPTED: _ACCEPTED, ConditionType.PROGRESSING: progressing},
+        now,
+    )
+
+
+def waiting(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
+    """A journaled call could not be made yet, or its reply was lost."""
+    step = seen.run.status.steps[-1]
+    changed = step.model_copy(update={"reason": why.reason, "message": why.message})
+    progressing = Verdict(status=False, reason=why.reason, message=why.message)
+    return _next(
+        seen,
+        {ConditionType.PROGRESSING: progressing},
+        now,
+        steps=(*seen.run.status.steps[:-1], changed),
+    )
+
+
+def step_ended(
+    seen: Seen, step: StepRecord, outcome: StepOutcome, why: Denial, now: datetime
+) -> HealingRunStatus:
+    """The outcome of a call is known."""
+    changed = step.model_copy(
+        update={
+            "finished_at": now,
+            "outcome": outcome,
+            "reason": why.reason,
+            "message": why.message,
+        }
+    )
+    verdicts = {
+        ConditionType.PROGRESSING: Verdict(status=True, reason=why.reason, message=why.message)
+    }
+    if outcome is StepOutcome.SUCCEEDED:
+        pending = "The action was carried out; the target is watched."
+        verdicts = {
+            about: Verdict(status=status, reason=Reason.VERIFICATION_PENDING, message=pending)
+            for about, status in (
+                (ConditionType.PROGRESSING, True),
+                (ConditionType.VERIFIED, None),
+            )
+        }
+    return _next(seen, verdicts, now, steps=(*seen.run.status.steps[:-1], changed))
+
+
+def judged(seen: Seen, step: StepRecord, judgement: Judgement, now: datetime) -> HealingRunStatus:
+    """A look during verification; it ends the run if the target is healed."""
+    after = judgement.evidence if judgement.healthy_since != step.healthy_since else step.after
+    changed = step.model_copy(
+        update={
+            "healthy_since": judgement.healthy_since,
+            "after": after if judgement.helped is None else judgement.evidence,
+            "helped": judgement.helped,
+            "verified_at": None if judgement.helped is None else now,
+        }
+    )
+    steps = (*seen.run.status.steps[:-1], changed)
+    message = judgement.message
+    if judgement.helped is None:
+        pending = Verdict(status=None, reason=Reason.VERIFICATION_PENDING, message=message)
+        return _next(seen, {ConditionType.VERIFIED: pending}, now, steps=steps)
+    if judgement.helped:
+        healed = Verdict(status=True, reason=Reason.HEALED, message=message)
+        return _ended(
+            seen,
+            {ConditionType.VERIFIED: healed, ConditionType.SUCCEEDED: healed},
+            Denial(Reason.HEALED, message),
+            now,
+            steps=steps,
+        )
+    late = Verdict(status=False, reason=Reason.VERIFICATION_TIMED_OUT, message=message)
+    over = Verdict(status=True, reason=Reason.NOT_HEALED, message=message)
+    return _next(
+        seen,
+        {ConditionType.VERIFIED: late, ConditionType.PROGRESSING: over},
+        now,
+        steps=steps,
+    )
+
+
+def ended_by_guard(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
+    """No (further) action is allowed: Skipped if none was ever taken, else Failed."""
+    denied = Verdict(status=False, reason=why.reason, message=why.message)
+    about = ConditionType.SUCCEEDED if has_acted(seen.run.status) else ConditionType.ACCEPTED
+    return _ended(seen, {about: denied}, why, now)
+
+
+def escalated(seen: Seen, now: datetime) -> HealingRunStatus:
+    """Every step of the ladder was tried and none helped."""
+    last = seen.run.status.steps[-1].message or "No step of the ladder helped."
+    verified = find_condition(seen.run.status.conditions, ConditionType.VERIFIED)
+    found = verified.message if verified is not None else last
+    why = Denial(Reason.ESCALATED, f"The whole ladder did not help; look yourself. {found}")
+    verdict = Verdict(status=False, reason=why.reason, message=why.message)
+    return _ended(seen, {ConditionType.SUCCEEDED: verdict}, why, now)
+
+
+def has_acted(status: HealingRunStatus) -> bool:
+    """Whether a call was journaled, and so may have been made."""
+    return any(step.intent is not None for step in status.steps)
+
+
+def phase_of(conditions: tuple[Condition, ...]) -> str:
+    """One word for people; the conditions decide."""
+    accepted = find_condition(conditions, ConditionType.ACCEPTED)
+    if accepted is not None and accepted.status is ConditionStatus.FALSE:
+        return "Skipped"
+    succeeded = find_condition(conditions, ConditionType.SUCCEEDED)
+    if succeeded is not None:
+        if succeeded.status is ConditionStatus.TRUE:
+            return "Succeeded"
+        return "Escalated" if succeeded.reason == Reason.ESCALATED else "Failed"
+    progressing = find_condition(conditions, ConditionType.PROGRESSING)
+    if progressing is None:
+        return "Pending"
+    if progressing.status is ConditionStatus.FALSE:
+        return "Held"
+    return "Verifying" if progressing.reason == Reason.VERIFICATION_PENDING else "Running"
+
+
+def _object_of(step: StepRecord) -> str:
+    return f"{step.intent.object.kind} {step.intent.object.name}" if step.intent else "nothing"
+
+
+def _ended(
+    seen: Seen,
+    verdicts: Mapping[ConditionType, Verdict],
+    why: Denial,
+    now: datetime,
+    *,
+    steps: tuple[StepRecord, ...] | None = None,
+) -> HealingRunStatus:
+    stopped = Verdict(status=False, reason=why.reason, message=why.message)
+    status = _next(seen, {**verdicts, ConditionType.PROGRESSING: stopped}, now, steps=steps)
+    return status.model_copy(update={"finished_at": now})
+
+
+def _next(
+    seen: Seen,
+    verdicts: Mapping[ConditionType, Verdict],
+    now: datetime,
+    *,
+    steps: tuple[StepRecord, ...] | None = None,
+) -> HealingRunStatus:
+    status = seen.run.status
+    conditions = status.conditions
+    for about, verdict in verdicts.items():
+        conditions = set_condition(
+            conditions,
+            about,
+            status=verdict.status,
+            reason=verdict.reason,
+            message=verdict.message,
+            generation=seen.run.metadata.generation,
+            now=now,
+        )
+    return status.model_copy(
+        update={
+            "conditions": conditions,
+            "phase": phase_of(conditions),
+            "steps": status.steps if steps is None else steps,
+        }
+    )

@@ -1,0 +1,122 @@
+"""Which policies an alert concerns, and the run that follows from it.
+
+An alert is a claim by its sender: outside trusted namespaces a policy only ever matches alerts that
+name its own namespace. Never looks at a cluster.
+"""
+
+from functools import lru_cache
+from typing import Any, Final, Protocol, cast
+
+import re2  # pyright: ignore[reportMissingTypeStubs]
+
+from autoglm_api import kinds
+from autoglm_api.alerts import Alert
+from autoglm_api.healingpolicy import HealingPolicy, Matcher, MatchType
+from autoglm_api.healingrun import (
+    AlertSource,
+    HealingRunSpec,
+    PolicyCopy,
+    RunAlert,
+    run_name,
+)
+
+COMPILED_LIMIT: Final = 4096
+"""Expressions kept compiled. Arbitrary, because a cluster has far fewer policies."""
+
+
+EXPRESSION_BYTES: Final = 1 << 20
+"""Memory that one compiled expression may take; RE2 refuses larger ones. Arbitrary, because the
+longest expression that a policy may hold needs a tenth of it."""
+
+
+_BAD_EXPRESSION: Final = cast("type[Exception]", re2.error)  # pyright: ignore[reportUnknownMemberType]
+
+
+class _Expression(Protocol):
+    def fullmatch(self, text: str) -> object | None: ...
+
+
+def problem_of(policy: HealingPolicy) -> str | None:
+    """Why a policy cannot be used although the API server stored it; None if it can."""
+    for alert in policy.spec.alerts:
+        for matcher in alert.matchers:
+            if matcher.match_type in (MatchType.REGEX, MatchType.NOT_REGEX):
+                try:
+                    _compiled(matcher.value)
+                except _BAD_EXPRESSION:
+                    return (
+                        f"The matcher of label {matcher.name} holds no RE2 expression:"
+                        f" {matcher.value!r}."
+                    )
+    return None
+
+
+def matches(policy: HealingPolicy, labels: dict[str, str], trusted: frozenset[str]) -> bool:
+    """Whether a policy is about an alert with these labels.
+
+    Args:
+        policy: The live policy; `problem_of` has found none.
+        labels: The alert's labels.
+        trusted: Namespaces whose policies may match alerts of other namespaces.
+    """
+    own = policy.metadata.namespace
+    if own not in trusted and labels.get(policy.spec.target.source.namespace_label) != own:
+        return False
+    return any(
+        all(_fits(matcher, labels.get(matcher.name, "")) for matcher in alert.matchers)
+        for alert in policy.spec.alerts
+    )
+
+
+def run_for(policy: HealingPolicy, alert: Alert) -> dict[str, Any]:
+    """The HealingRun of one policy for one episode of an alert; the same for every delivery.
+
+    Raises:
+        ValueError: the alert does not fit into a run; the message says why.
+    """
+    meta, spec = policy.metadata, policy.spec
+    built = HealingRunSpec(
+        policy=PolicyCopy(
+            name=meta.name,
+            uid=meta.uid,
+            generation=meta.generation,
+            mode=spec.mode,
+            target=spec.target,
+            ladder=spec.ladder,
+            verify=spec.verify,
+        ),
+        alert=RunAlert(
+            name=alert.name,
+            fingerprint=alert.fingerprint,
+            starts_at=alert.starts_at,
+            labels=alert.labels,
+            source=AlertSource.ALERTMANAGER,
+        ),
+    )
+    return {
+        "apiVersion": kinds.HEALING_RUN.api_version,
+        "kind": kinds.HEALING_RUN.kind,
+        "metadata": {
+            "name": run_name(meta.name, meta.uid, alert.fingerprint, alert.starts_at),
+            "namespace": meta.namespace,
+        },
+        "spec": built.as_json(),
+    }
+
+
+def _fits(matcher: Matcher, value: str) -> bool:
+    if matcher.match_type is MatchType.EQUAL:
+        return value == matcher.value
+    if matcher.match_type is MatchType.NOT_EQUAL:
+        return value != matcher.value
+    found = _compiled(matcher.value).fullmatch(value) is not None
+    return found if matcher.match_type is MatchType.REGEX else not found
+
+
+@lru_cache(maxsize=COMPILED_LIMIT)
+def _compiled(expression: str) -> _Expression:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = EXPRESSION_BYTES
+    compiled = re2.compile(expression, options)  # pyright: ignore[reportUnknownMemberType]
+    return cast("_Expression", compiled)
