@@ -62,7 +62,10 @@ BAD_KEY: Final = Answer(
     "The API key is missing or wrong: send it as Authorization: Bearer <key>.",
 )
 BAD_TOKEN: Final = Answer(
-    401, INVALID, "invalid_api_key", "Send the internal token of this cluster as Authorization: Bearer <token>."
+    401,
+    INVALID,
+    "invalid_api_key",
+    "Send the internal token of this cluster as Authorization: Bearer <token>.",
 )
 NO_SUCH_PATH: Final = Answer(
     404,

@@ -1,0 +1,90 @@
+"""What a running HAProxy says about itself, read into types. Pure.
+
+Everything is asked anew before every decision: the running process is the truth, not our memory of
+what we told it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+_DOWN: Final = 0
+_ADMIN_MAINTENANCE: Final = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
+_ADMIN_DRAIN: Final = 0x08 | 0x10
+"""Source: HAProxy's manual for `show servers state`, srv_op_state and srv_admin_state."""
+_HEADER: Final = "# "
+
+
+class ServerState(StrEnum):
+    """What HAProxy does with a server."""
+
+    UP = "Up"
+    DOWN = "Down"
+    """Its circuit is open."""
+    DRAIN = "Drain"
+    MAINTENANCE = "Maintenance"
+    """It waits to be removed, or to be switched on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedServer:
+    """One line of `show servers state`."""
+
+    address: str
+    """`-` for a socket."""
+    port: int
+    weight: int
+    state: ServerState
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One HAProxy worker."""
+
+    structure: str
+    servers: Mapping[str, Mapping[str, ObservedServer]]
+    """Backend to server."""
+    maps: Mapping[str, Mapping[str, str]]
+    """Path to entries."""
+
+
+def structure_of(show_info: str) -> str:
+    """The digest that stands in `description`; empty if the file was not ours."""
+    for line in show_info.splitlines():
+        if line.startswith("description: "):
+            return line.removeprefix("description: ").strip()
+    return ""
+
+
+def servers_of(show_servers_state: str) -> dict[str, dict[str, ObservedServer]]:
+    """Every server by backend."""
+    lines = [line for line in show_servers_state.splitlines() if line.strip()]
+    columns: list[str] = []
+    found: dict[str, dict[str, ObservedServer]] = {}
+    for line in lines:
+        if line.startswith(_HEADER):
+            columns = line.removeprefix(_HEADER).split()
+        elif columns:
+            row = dict(zip(columns, line.split(), strict=False))
+            found.setdefault(row["be_name"], {})[row["srv_name"]] = _server(row)
+    return found
+
+
+def entries_of(show_map: str) -> dict[str, str]:
+    """The entries of one map; each line is an identity, the key and the value."""
+    rows = (line.split(maxsplit=2) for line in show_map.splitlines())
+    return {row[1]: row[2] for row in rows if len(row) == 3}  # noqa: PLR2004 - see the docstring
+
+
+def _server(row: Mapping[str, str]) -> ObservedServer:
+    admin = int(row["srv_admin_state"])
+    if admin & _ADMIN_MAINTENANCE:
+        state = ServerState.MAINTENANCE
+    elif admin & _ADMIN_DRAIN:
+        state = ServerState.DRAIN
+    elif int(row["srv_op_state"]) == _DOWN:
+        state = ServerState.DOWN
+    else:
+        state = ServerState.UP
+    return ObservedServer(row["srv_addr"], int(row["srv_port"]), int(row["srv_uweight"]), state)
