@@ -63,7 +63,7 @@ CATALOGUE = {
         Recipe(
             "autoglm",
             Content.PYTHON,
-            packages=("python3",),
+            packages=("python3", "libstdc++6"),  # the latter for extensions written in C++
             entrypoint=("autoglm",),
             environment={
                 "PATH": "/app/bin:/usr/bin:/bin",

@@ -31,6 +31,17 @@ OLDEST_GLIBC_MINOR = 17
 UNUSED_MODULES = ("ensurepip", "idlelib", "pydoc_data", "test", "turtledemo")
 """Parts of the standard library that no server imports."""
 
+LOAD_EXTENSIONS = f"""\
+import ctypes, pathlib
+
+for path in sorted(pathlib.Path("/{LIBRARIES}").rglob("*.so")):
+    try:
+        ctypes.CDLL(path)
+    except OSError as error:
+        print(path.name, error)
+"""
+"""Loads every extension module, and so finds the shared libraries that the image lacks."""
+
 COMMAND = """\
 #!/usr/bin/python3
 import sys
@@ -72,7 +83,22 @@ def install_requirements(root: Path, packages: Mapping[str, str], machine: str) 
             "index answers and has wheels for this Python, then run this again"
         )
     _compile(root, [f"/{LIBRARIES}"])
+    check_extensions(root)
     (root / OWN).mkdir(parents=True, exist_ok=True)
+
+
+def check_extensions(root: Path) -> None:
+    """Check that every extension module finds its shared libraries in the image.
+
+    Raises:
+        BuildError: One does not.
+    """
+    loaded = roots.run_inside(root, ["python3", "-c", LOAD_EXTENSIONS])
+    if loaded.returncode or loaded.stdout:
+        raise BuildError(
+            "the image lacks a shared library; add its package in hack/images/catalogue.py:\n"
+            f"{loaded.stdout}{loaded.stderr}"
+        )
 
 
 def install_own(root: Path, part: Path, sources: Mapping[str, str]) -> None:

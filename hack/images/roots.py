@@ -51,7 +51,7 @@ def command_inside(
     setting = [f"{name}={value}" for name, value in given.items()]
     identity = [f"--userspec={user}"] if user else []
     script.append(
-        shlex.join(["exec", "env", "-i", *setting, "chroot", *identity, str(root), *argv])
+        shlex.join(["exec", "env", "-i", *setting, _chroot(), *identity, str(root), *argv])
     )
     return ["unshare", "--mount", "--", "sh", "-ec", "\n".join(script)]
 
@@ -63,6 +63,11 @@ def run_inside(
     return subprocess.run(
         command_inside(root, argv, binds=binds), check=False, capture_output=True, text=True
     )
+
+
+def _chroot() -> str:
+    """Full path of chroot: the given environment's search path is that of the root."""
+    return shutil.which("chroot") or "/usr/sbin/chroot"
 
 
 def needs() -> None:

@@ -61,7 +61,7 @@ class Stacks:
 
         inputs: dict[str, keys.Value] = {"packages": recipe.packages, "applets": recipe.applets_of}
         if recipe.content is Content.PYTHON:
-            inputs["form of Python"] = keys.file_digest(Path(pythonparts.__file__))
+            inputs["form of Python"] = _form_of_python()
         base = self._base(recipe.suite)
         order = Order(f"{recipe.name}-packages", inputs, fill, base, refresh=self._refresh)
         return [base, layerstore.layer(order)]
@@ -77,11 +77,14 @@ class Stacks:
             pythonparts.install_requirements(root, below[-1].versions, machine)
             return dict(below[-1].versions)
 
-        lock = keys.file_digest(pythonparts.LOCK)
+        locked: dict[str, keys.Value] = {
+            "lock": keys.file_digest(pythonparts.LOCK),
+            "form of Python": _form_of_python(),
+        }
         libraries = layerstore.layer(
             Order(
                 f"{recipe.name}-libraries",
-                {"lock": lock},
+                locked,
                 fill_libraries,
                 below[-1],
                 keep_root=True,
@@ -96,8 +99,8 @@ class Stacks:
 
         inputs: dict[str, keys.Value] = {
             "sources": sources,
+            "form of Python": _form_of_python(),
             "compiled by": libraries.blob.digest,
-            "command": pythonparts.COMMAND,
         }
         own = layerstore.layer(Order(f"{recipe.name}-own", inputs, fill_own))
         return [*below, libraries, own]
@@ -126,6 +129,11 @@ class Stacks:
         )  # a program lies in a folder named by the key of all it is built of
         program = layerstore.layer(Order(f"{recipe.name}-program", {"program": key}, fill_program))
         return [frame, program]
+
+
+def _form_of_python() -> str:
+    """Digest of our own source that decides what the Python layers hold."""
+    return keys.file_digest(Path(pythonparts.__file__))
 
 
 def _frame(base: Layer, root: Path) -> None:
