@@ -28,8 +28,8 @@ verify: lint type ## Everything that reads the code without running it
 	@for check in hack/verify-*.sh; do echo "$$check" && "$$check" || exit 1; done
 
 .PHONY: manifests
-manifests: ## Write the generated files anew (CRDs, locks stay as they are)
-	@for update in $(filter-out hack/update-locks.sh,$(wildcard hack/update-*.sh)); do "$$update" || exit 1; done
+manifests: ## Write the definitions anew from the types, and copy them into the chart
+	@hack/update-crds.sh && hack/update-chart.sh
 
 .PHONY: test
 test: verify ## Every check and every tier: unit, contract, integration, e2e
