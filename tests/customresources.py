@@ -24,7 +24,7 @@ _POD_OPTIONS: Final[Object] = {
 }
 
 
-def a_cluster(name: str = "demo", **spec: object) -> Object:
+def a_cluster(name: str = "demo", /, **spec: object) -> Object:
     """An AutoGLMCluster with one upstream, and what the test adds or replaces."""
     upstreams = [{"name": "local", "endpointRef": {"name": "local"}}]
     return _object("AutoGLMCluster", name, {"upstreams": upstreams, **spec})
@@ -51,7 +51,7 @@ def a_full_cluster(name: str = "demo") -> Object:
     )
 
 
-def an_external_endpoint(name: str = "vendor", **external: object) -> Object:
+def an_external_endpoint(name: str = "vendor", /, **external: object) -> Object:
     """A ModelEndpoint behind a URL, with further fields of its block."""
     block = {"baseURL": "https://models.example.com/v1", **external}
     spec = {"type": "External", "model": "glm-4.6", "external": block}
@@ -79,7 +79,7 @@ def a_full_external_endpoint(name: str = "vendor") -> Object:
     return endpoint
 
 
-def a_managed_endpoint(name: str = "local", **managed: object) -> Object:
+def a_managed_endpoint(name: str = "local", /, **managed: object) -> Object:
     """A ModelEndpoint of simulator pods, with further fields of its block."""
     block = {"engine": "Simulator", **managed}
     spec = {"type": "Managed", "model": "autoglm-sim", "managed": block}
@@ -99,7 +99,7 @@ def a_full_managed_endpoint(name: str = "local") -> Object:
     )
 
 
-def a_policy(name: str = "executor-crashloop", **spec: object) -> Object:
+def a_policy(name: str = "executor-crashloop", /, **spec: object) -> Object:
     """A HealingPolicy that restarts pods of one cluster, and what the test adds or replaces."""
     return _object(
         "HealingPolicy",

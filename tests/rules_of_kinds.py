@@ -1,0 +1,393 @@
+"""For every rule in CEL, an object that breaks just this one and one that keeps it.
+
+Exists so that the sentence of each rule is read on a real API server before a user reads it. A test
+compares this table with the definitions, so that no rule can be forgotten.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from customresources import (
+    Object,
+    a_cluster,
+    a_managed_endpoint,
+    a_policy,
+    a_run,
+    an_external_endpoint,
+)
+
+NAME: Final = (
+    "use at most 40 lower-case letters, digits and '-', a letter first and no '-' at the end"
+)
+MODEL: Final = "use letters, digits and -._:/@+ only, a letter or digit first"
+URL_FORM: Final = "write scheme://host[:port][/path] with letters, digits and -._~% only"
+LABEL_KEY: Final = "a label key has at most 317 characters"
+
+
+@dataclass(frozen=True)
+class RuleCase:
+    """A rule about one object."""
+
+    message: str
+    refused: Object
+    taken: Object
+    field: str
+    """Path that the refusal names."""
+
+
+@dataclass(frozen=True)
+class ChangeCase:
+    """A rule about a change."""
+
+    message: str
+    before: Object
+    refused: Object
+    taken: Object
+    field: str
+
+
+def rule_cases() -> list[RuleCase]:
+    """Every rule that looks at one object."""
+    return [*_names(), *_pods(), *_durations(), *_clusters(), *_endpoints(), *_urls(), *_policies()]
+
+
+def change_cases() -> list[ChangeCase]:
+    """Every rule that looks at a change."""
+    return [
+        ChangeCase(
+            "storage cannot be changed: delete the cluster and create it with the new size",
+            before=_stored("1Gi"),
+            refused=_stored("2Gi"),
+            taken=_stored("1Gi", cpu="100m"),
+            field="spec.sessions.store.embedded.storage",
+        ),
+        ChangeCase(
+            "type cannot be changed: create an endpoint of another name",
+            before=an_external_endpoint("one"),
+            refused=a_managed_endpoint("one"),
+            taken=an_external_endpoint("one", baseURL="https://other.example.com"),
+            field="spec.type",
+        ),
+        ChangeCase(
+            "spec never changes: edit the HealingPolicy, which applies to later alerts",
+            before=a_run(),
+            refused=_fingerprinted("other"),
+            taken=_labelled(a_run()),
+            field="",
+        ),
+    ]
+
+
+def _names() -> list[RuleCase]:
+    of_object = f"metadata.name: {NAME}"
+    good = "a" * 40
+    upstreams = [{"name": name, "endpointRef": {"name": "local"}} for name in ("a1-b", "UP")]
+    refs = [{"name": "a", "endpointRef": {"name": name}} for name in ("local", "a.b")]
+    return [
+        *(RuleCase(of_object, a_cluster(bad), a_cluster(good), "") for bad in ("1a", "a.b")),
+        RuleCase(of_object, an_external_endpoint(good + "a"), an_external_endpoint(good), ""),
+        RuleCase(of_object, a_policy("a.b"), a_policy("a-b"), ""),
+        _cluster_case(NAME, "upstreams[0].name", [upstreams[1]], [upstreams[0]]),
+        _cluster_case(NAME, "upstreams[0].endpointRef.name", [refs[1]], [refs[0]]),
+        RuleCase(NAME, _policy_named("A"), _policy_named("a"), "spec.policy.name"),
+    ]
+
+
+def _cluster_case(message: str, path: str, bad: object, good: object) -> RuleCase:
+    field = path.split("[", maxsplit=1)[0]
+    return RuleCase(message, a_cluster(**{field: bad}), a_cluster(**{field: good}), f"spec.{path}")
+
+
+def _pods() -> list[RuleCase]:
+    requests = {"requests": {"cpu": 2}}
+    exists = {"operator": "Exists"}
+    options: list[tuple[str, str, Object, Object]] = [
+        (
+            "every request must be at most the limit of the same name",
+            "resources",
+            {"resources": {**requests, "limits": {"cpu": "1500m"}}},
+            {"resources": {**requests, "limits": {"cpu": "2000m", "memory": "1Gi"}}},
+        ),
+        (
+            "without a key the operator must be Exists",
+            "tolerations[0]",
+            {"tolerations": [{"value": "a"}]},
+            {"tolerations": [exists]},
+        ),
+        (
+            "operator Exists takes no value: remove value or set operator: Equal",
+            "tolerations[0]",
+            {"tolerations": [{"key": "a", "value": "b", **exists}]},
+            {"tolerations": [{"key": "a", "value": "b"}]},
+        ),
+        (
+            "tolerationSeconds needs effect: NoExecute",
+            "tolerations[0]",
+            {"tolerations": [{"tolerationSeconds": 1, "effect": "NoSchedule", **exists}]},
+            {"tolerations": [{"tolerationSeconds": 1, "effect": "NoExecute", **exists}]},
+        ),
+    ]
+    cases: list[RuleCase] = []
+    for message, path, bad, good in options:
+        for role in ("router", "planner", "executor"):
+            refused, taken = a_cluster(**{role: bad}), a_cluster(**{role: good})
+            cases.append(RuleCase(message, refused, taken, f"spec.{role}.{path}"))
+        refused, taken = (a_cluster(sessions=_embedded(**block)) for block in (bad, good))
+        cases += [
+            RuleCase(message, refused, taken, f"spec.sessions.store.embedded.{path}"),
+            RuleCase(
+                message,
+                a_managed_endpoint(**bad),
+                a_managed_endpoint(**good),
+                f"spec.managed.{path}",
+            ),
+        ]
+    return cases
+
+
+def _durations() -> list[RuleCase]:
+    cases: list[RuleCase] = []
+    for build, path, shortest, longest in (
+        (a_cluster, "circuitBreaker.openDuration", "1s", "10m"),
+        (a_cluster, "cooperation.timeout", "1s", "1h"),
+        (an_external_endpoint, "timeouts.connect", "100ms", "1m"),
+        (an_external_endpoint, "timeouts.firstByte", "100ms", "1h"),
+        (an_external_endpoint, "timeouts.request", "100ms", "1h"),
+        (an_external_endpoint, "healthCheck.interval", "1s", "1h"),
+        (an_external_endpoint, "healthCheck.timeout", "100ms", "1m"),
+        (a_policy, "guards.cooldown", "0s", "24h"),
+        (a_policy, "guards.maxWait", "0s", "24h"),
+        (a_policy, "verify.stabilization", "1s", "1h"),
+        (a_policy, "verify.timeout", "2s", "6h"),
+    ):
+        message = f"write a duration from {shortest} to {longest}, like 30s or 1h30m"
+        for bad in ("1ms" if shortest != "0s" else "5x", f"{longest}1ms", "5 s", "-1s"):
+            refused = _with(build(), path, bad)
+            # The longest of one pair may be longer than the default of the other: see `beside`.
+            taken = _with(_beside(build(), path), path, longest)
+            cases.append(RuleCase(message, refused, taken, f"spec.{path}"))
+    return [*cases, *_durations_of_runs(), *_pairs()]
+
+
+def _beside(obj: Object, path: str) -> Object:
+    partners = {
+        "timeouts.firstByte": ("timeouts.request", "1h"),
+        "healthCheck.timeout": ("healthCheck.interval", "1h"),
+        "verify.stabilization": ("verify.timeout", "6h"),
+    }
+    return _with(obj, *partners[path]) if path in partners else obj
+
+
+def _durations_of_runs() -> list[RuleCase]:
+    return [
+        RuleCase(
+            f"write a duration from {shortest} to {longest}, like 30s or 1h30m",
+            _with(a_run(), f"policy.verify.{field}", f"{longest}1ms"),
+            a_run(),
+            f"spec.policy.verify.{field}",
+        )
+        for field, shortest, longest in (("stabilization", "1s", "1h"), ("timeout", "2s", "6h"))
+    ]
+
+
+def _pairs() -> list[RuleCase]:
+    first_byte = "firstByte must not be longer than request"
+    check = "timeout must not be longer than interval"
+    verify = "timeout must be longer than stabilization, or no action could ever be verified"
+    base = an_external_endpoint()
+    return [
+        RuleCase(
+            first_byte,
+            _with(_with(base, "timeouts.request", "9s"), "timeouts.firstByte", "10s"),
+            _with(_with(base, "timeouts.request", "10s"), "timeouts.firstByte", "10s"),
+            "spec.timeouts",
+        ),
+        RuleCase(
+            check,
+            _with(base, "healthCheck.interval", "4s"),
+            _with(base, "healthCheck.interval", "5s"),
+            "spec.healthCheck",
+        ),
+        RuleCase(
+            verify,
+            _with(a_policy(), "verify.stabilization", "5m"),
+            _with(a_policy(), "verify.stabilization", "4m59s"),
+            "spec.verify",
+        ),
+        RuleCase(
+            verify,
+            _with(a_run(), "policy.verify.stabilization", "5m"),
+            a_run(),
+            "spec.policy.verify",
+        ),
+    ]
+
+
+def _clusters() -> list[RuleCase]:
+    size = "write a size from 64Mi to 16Ti"
+    field = "spec.sessions.store.embedded.storage"
+    return [
+        RuleCase(size, _stored("63Mi"), _stored("64Mi"), field),
+        RuleCase(size, _stored("17Ti"), _stored("16Ti"), field),
+    ]
+
+
+def _endpoints() -> list[RuleCase]:
+    both = an_external_endpoint()
+    both["spec"]["managed"] = {"engine": "Simulator"}
+    external = "type External needs the block external and no block managed"
+    managed = "type Managed needs the block managed and no block external"
+    simulator = (
+        "engine Simulator runs the operator's own image: remove image and args,"
+        " or set engine: Custom"
+    )
+    custom = a_managed_endpoint(engine="Custom", image="a/b:c", args=["x"])
+    tls = {"caSecretRef": {"name": "ca", "key": "ca.crt"}}
+    return [
+        RuleCase(external, both, an_external_endpoint(), "spec"),
+        RuleCase(external, _typed("External"), an_external_endpoint(), "spec"),
+        RuleCase(managed, _typed("Managed"), a_managed_endpoint(), "spec"),
+        RuleCase(managed, _with(both, "type", "Managed"), a_managed_endpoint(), "spec"),
+        RuleCase(
+            "engine Custom needs an image",
+            a_managed_endpoint(engine="Custom"),
+            custom,
+            "spec.managed",
+        ),
+        RuleCase(simulator, a_managed_endpoint(image="a"), custom, "spec.managed"),
+        RuleCase(simulator, a_managed_endpoint(args=[]), custom, "spec.managed"),
+        RuleCase(
+            MODEL,
+            _with(an_external_endpoint(), "model", 'a"b'),
+            _with(an_external_endpoint(), "model", "zai-org/GLM-4.6:free@v1+x"),
+            "spec.model",
+        ),
+        RuleCase(
+            "tls needs a baseURL that starts with https://",
+            an_external_endpoint(baseURL="http://a.example.com", tls=tls),
+            an_external_endpoint(tls=tls),
+            "spec.external",
+        ),
+    ]
+
+
+def _urls() -> list[RuleCase]:
+    good = "https://models.example.com:8443/api/paas/v4"
+    local = "http://sim.team-a.svc:8000/v1/"
+    scheme = "start with https:// or http://, as in https://models.example.com/v1"
+    secret = "write no credentials here: put the key into a Secret and name it in apiKeySecretRef"  # noqa: S105
+    end = "end before '?' and '#': only scheme, host, port and path are used"
+    table = [
+        (scheme, "ftp://models.example.com", good),
+        (scheme, "models.example.com/v1", local),
+        (secret, "https://user:word@models.example.com", good),
+        (secret, "http://key@sim", local),
+        (end, "https://models.example.com/v1?key=a", good),
+        (end, "https://models.example.com/v1#a", good),
+        (URL_FORM, "https://", good),
+        (URL_FORM, "https:///v1", "https://[2001:db8::1]:8000/v1"),
+        (URL_FORM, "https://a b.example.com", "https://192.0.2.1"),
+        (URL_FORM, "https://models.example.com:70000", "https://models.example.com:65535"),
+        (URL_FORM, "https://models.example.com:0", "https://models.example.com:1"),
+        (URL_FORM, "https://models.example.com/a\nserver b", "https://models.example.com/a%20b"),
+        (URL_FORM, 'https://models.example.com/"', "https://models.example.com/~a/_b/"),
+    ]
+    return [
+        RuleCase(
+            message,
+            an_external_endpoint(baseURL=bad),
+            an_external_endpoint(baseURL=kept),
+            "spec.external.baseURL",
+        )
+        for message, bad, kept in table
+    ]
+
+
+def _policies() -> list[RuleCase]:
+    regex = "value is no regular expression: write RE2 syntax, as in 'warning|critical'"
+    named = (
+        "say which alert is meant: add a matcher such as"
+        " {name: alertname, value: KubePodCrashLooping}"
+    )
+    empty = "name at least one label: an empty selector would match everything and is refused"
+    scope = "action Restart needs a scope: write restart: {scope: Pod} or {scope: Workload}"
+    fits = (
+        "restart scope Workload needs target kind Workload:"
+        " write scope: Pod, or target: {kind: Workload, ...}"
+    )
+    workload = [{"action": "Restart", "restart": {"scope": "Workload"}}]
+    cases: list[RuleCase] = [
+        RuleCase(
+            regex, _matching("=~", "a("), _matching("=~", "a|b"), "spec.alerts[0].matchers[0]"
+        ),
+        RuleCase(named, _matching("!=", "a"), _matching("=", "a"), "spec.alerts[0]"),
+        RuleCase(fits, a_policy(ladder=workload), _on_workload(), "spec"),
+    ]
+    for good, block, path in ((a_policy(), "", "spec"), (a_run(), "policy.", "spec.policy")):
+        selector = f"{block}target.selector.matchLabels"
+        cases += [
+            RuleCase(
+                scope,
+                _with(good, f"{block}ladder", [{"action": "Restart"}]),
+                good,
+                f"{path}.ladder[0]",
+            ),
+            RuleCase(empty, _with(good, selector, {}), good, f"spec.{selector}"),
+            RuleCase(
+                LABEL_KEY,
+                _with(good, selector, {"a" * 318: "b"}),
+                _with(good, selector, {"a" * 317: "b"}),
+                f"spec.{selector}",
+            ),
+        ]
+    return cases
+
+
+def _on_workload() -> Object:
+    policy = a_policy(ladder=[{"action": "Restart", "restart": {"scope": "Workload"}}])
+    return _with(policy, "target.kind", "Workload")
+
+
+def _matching(match_type: str, value: str) -> Object:
+    matcher = {"name": "alertname", "matchType": match_type, "value": value}
+    return a_policy(alerts=[{"matchers": [matcher]}])
+
+
+def _typed(kind: str) -> Object:
+    endpoint = an_external_endpoint()
+    del endpoint["spec"]["external"]
+    return _with(endpoint, "type", kind)
+
+
+def _embedded(**block: object) -> Object:
+    return {"store": {"type": "Embedded", "embedded": block}}
+
+
+def _stored(size: str, **requests: str) -> Object:
+    resources = {"resources": {"requests": requests}} if requests else {}
+    return a_cluster(sessions=_embedded(storage=size, **resources))
+
+
+def _fingerprinted(text: str) -> Object:
+    return _with(a_run(), "alert.fingerprint", text)
+
+
+def _policy_named(name: str) -> Object:
+    return _with(a_run(), "policy.name", name)
+
+
+def _labelled(obj: Object) -> Object:
+    obj["metadata"]["labels"] = {"seen": "true"}
+    return obj
+
+
+def _with(obj: Object, path: str, value: object) -> Object:
+    """A copy of the object whose field below spec has this value."""
+    *parents, last = path.split(".")
+    spec = dict(obj["spec"])
+    block = spec
+    for name in parents:
+        block[name] = dict(block.get(name, {}))
+        block = block[name]
+    block[last] = value
+    return {**obj, "spec": spec}
