@@ -1,4 +1,7 @@
-"""What a cluster is made of and others build: programs and images. The only module that asks them."""
+"""What a cluster is made of and others build: programs and images.
+
+The only module that asks the builders.
+"""
 
 import os
 import shutil
@@ -26,11 +29,9 @@ def program_names(nodes: int) -> tuple[str, ...]:
     return CONTROL_PROGRAMS + (NODE_PROGRAMS if nodes else ())
 
 
-def image_names(nodes: int, addons: Iterable[str]) -> tuple[str, ...]:
-    """Images that a cluster with this many nodes and these addons needs."""
-    if not nodes:
-        return ()
-    return NODE_IMAGES + tuple(name for addon in addons for name in ADDON_IMAGES[addon])
+def addon_image_names(addons: Iterable[str]) -> tuple[str, ...]:
+    """Images that these addons run."""
+    return tuple(name for addon in addons for name in ADDON_IMAGES[addon])
 
 
 def ensure_programs(names: Iterable[str]) -> dict[str, Path]:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from testcluster.errors import ClusterError, MachineUnfitError
+from testcluster.errors import ClusterError, UnavailableError
 
 NEEDED = frozenset({"cpu", "cpuset", "memory", "pids"})
 """Controllers without which a kubelet does not start."""
@@ -41,7 +41,7 @@ def hierarchies_in(mount_info: str) -> Hierarchies:
             second.append(path)
     resources = first or second[:1]
     if not resources:
-        raise MachineUnfitError("no control groups are mounted; mount them at /sys/fs/cgroup")
+        raise UnavailableError("no control groups are mounted; mount them at /sys/fs/cgroup")
     return Hierarchies(tuple(resources), tuple(first + second), unified=not first)
 
 
@@ -94,7 +94,7 @@ def _delegate(group: Path) -> None:
     missing = NEEDED - offered
     if missing:
         listing = ", ".join(sorted(missing))
-        raise MachineUnfitError(f"the control group controllers {listing} are not available here")
+        raise UnavailableError(f"the control group controllers {listing} are not available here")
     active = set((group / "cgroup.subtree_control").read_text().split())
     wanted = " ".join(f"+{controller}" for controller in sorted(offered - active))
     if wanted:

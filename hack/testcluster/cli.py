@@ -131,7 +131,8 @@ def _up(settings: Settings, words: Sequence[str]) -> None:
         try:
             provider.up(wish)
         except BaseException:
-            if record.read(settings):
+            left = record.read(settings)
+            if left and not left.complete:
                 call = f"hack/cluster --name {settings.name}"
                 _complain(f"a half-made cluster is left: '{call} logs' or '{call} down'", 1)
             raise
@@ -178,7 +179,9 @@ def _image(settings: Settings, words: Sequence[str]) -> None:
 def _logs(settings: Settings, words: Sequence[str]) -> None:
     parser = _verb_parser("logs", "Print the last lines of the cluster's own programs.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as etcd or node1/kubelet")
-    parser.add_argument("--lines", type=int, default=20, help="of each program; default: 20")
+    parser.add_argument(
+        "--lines", type=_whole_number, default=20, help="of each program; default: 20"
+    )
     options = parser.parse_args(words)
     _provider(settings).logs(options.names, options.lines)
 
@@ -191,7 +194,7 @@ def parse_fault(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("node", nargs="?", help="node1, node2, ... where the fault is a node's")
     parser.add_argument(
         "--leave-mib",
-        type=int,
+        type=_whole_number,
         default=faults.DEFAULT_LEAVE_MIB,
         help="for fill-disk: free space to leave",
     )
@@ -206,6 +209,12 @@ def parse_fault(words: Sequence[str]) -> argparse.Namespace:
     if fault.scope is faults.Scope.CONTROL_PLANE and options.node:
         raise UsageError(f"{fault.name} is about the control plane; leave {options.node} out")
     return options
+
+
+def _whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
 
 
 def _fault(settings: Settings, words: Sequence[str]) -> None:

@@ -16,6 +16,14 @@ from testcluster.errors import ClusterError
 CLEAN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+class CommandError(ClusterError):
+    """A program failed; `said` are its last words."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
 def run(
     argv: Sequence[str | Path],
     *,
@@ -26,7 +34,8 @@ def run(
     """Run a program to its end and return what it printed.
 
     Raises:
-        ClusterError: it is missing, failed or took too long; the sentence holds its last words.
+        CommandError: it failed; the sentence holds its last words.
+        ClusterError: it is missing or took too long.
     """
     words = [str(word) for word in argv]
     try:
@@ -46,7 +55,8 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"'{spell(words)}' took more than {timeout_seconds:.0f} s") from error
     except subprocess.CalledProcessError as error:
-        raise ClusterError(f"'{spell(words)}' failed: {_last_words(error)}") from error
+        said = _last_words(error)
+        raise CommandError(f"'{spell(words)}' failed: {said}", said) from error
     return done.stdout
 
 

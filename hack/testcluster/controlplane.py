@@ -5,8 +5,8 @@ breaks on a node takes them away, and `exec` reaches Services.
 """
 
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testcluster import configs
 from testcluster.cgroups import ControlGroups
@@ -21,6 +21,9 @@ from testcluster.processes import (
     start,
 )
 from testcluster.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 GROUP = "control"
 CORE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")

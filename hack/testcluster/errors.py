@@ -16,8 +16,8 @@ class UsageError(ClusterError):
     exit_code = 2
 
 
-class MachineUnfitError(ClusterError):
-    """This machine cannot run nodes. Tests that need nodes are then skipped, never passed.
+class UnavailableError(ClusterError):
+    """This machine or this provider cannot do it. Tests that need it are skipped, never passed.
 
     Source of the number: EX_UNAVAILABLE in sysexits.h.
     """

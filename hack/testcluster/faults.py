@@ -28,7 +28,7 @@ class Fault:
     shows: str
 
 
-_BACK = "Ready again after 1 s; leftover pods gone after 5 s"
+_BACK = "Ready again after 1-2 s; leftover pods gone after 5 s"
 
 CATALOGUE = {
     fault.name: fault
@@ -37,27 +37,27 @@ CATALOGUE = {
             "stop-kubelet",
             Scope.NODE,
             "kills the kubelet; containers run on",
-            "Ready=Unknown after 15-17 s, pods replaced after 21-24 s",
+            "Ready=Unknown after 15-19 s, pods replaced after 21-26 s",
         ),
         Fault("start-kubelet", Scope.NODE, "starts the kubelet", _BACK),
         Fault(
             "stop-containerd",
             Scope.NODE,
             "kills containerd; containers run on",
-            "Ready=False after 32 s",
+            "Ready=False after 30-32 s",
         ),
-        Fault("start-containerd", Scope.NODE, "starts containerd", "Ready again after 8 s"),
+        Fault("start-containerd", Scope.NODE, "starts containerd", "Ready again after 8-10 s"),
         Fault(
             "cut-network",
             Scope.NODE,
             "pulls the node's network cable",
-            "Ready=Unknown after 16-17 s, pods replaced after 22-23 s",
+            "Ready=Unknown after 13-17 s, pods replaced after 20-23 s",
         ),
         Fault(
             "heal-network",
             Scope.NODE,
             "plugs the network cable in",
-            "Ready again after 8-9 s",
+            "Ready again after 8-10 s",
         ),
         Fault(
             "crash-node",
@@ -70,7 +70,7 @@ CATALOGUE = {
             "fill-disk",
             Scope.NODE,
             f"fills the node's own disk up to {DEFAULT_LEAVE_MIB} MiB, or to --leave-mib",
-            "DiskPressure=True after 5-10 s, pods evicted after 13 s",
+            "DiskPressure=True after 3-10 s, pods replaced after 9-13 s",
         ),
         Fault(
             "free-disk",

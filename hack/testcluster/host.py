@@ -12,7 +12,7 @@ from pathlib import Path
 from testcluster import configs
 from testcluster.cgroups import NEEDED, hierarchies_in
 from testcluster.commands import succeeds
-from testcluster.errors import ClusterError, MachineUnfitError
+from testcluster.errors import ClusterError, UnavailableError
 from testcluster.settings import Settings
 
 BASE_TOOLS = ("ip", "nsenter", "setsid", "sysctl", "umount", "unshare")
@@ -25,11 +25,11 @@ def check(settings: Settings, nodes: int) -> None:
     """Raise when this machine cannot run that many nodes.
 
     Raises:
-        MachineUnfitError: something is missing for good or needs an installation.
+        UnavailableError: something is missing for good or needs an installation.
         ClusterError: there is no room now.
     """
     for sentence in _lacking(nodes):
-        raise MachineUnfitError(sentence)
+        raise UnavailableError(sentence)
     free = free_mib(settings.state_root)
     if free < NEEDED_MIB:
         raise ClusterError(
@@ -62,11 +62,11 @@ def _lacking(nodes: int) -> Iterator[str]:
 
 def _lacking_for_nodes() -> Iterator[str]:
     if not Path(configs.CNI_PROGRAMS, "ptp").exists():
-        yield f"the CNI programs are missing in {configs.CNI_PROGRAMS}; run hack/install-host-packages"
+        yield f"{configs.CNI_PROGRAMS} has no CNI programs; run hack/install-host-packages"
     if not Path("/dev/loop-control").exists():
         yield "this machine has no loop devices, which hold the nodes' disks; load the module loop"
     if not kernel_has("overlay", Path("/proc/filesystems").read_text(encoding="utf-8")):
-        yield "the kernel has no overlay file system, which containers need; load the module overlay"
+        yield "the kernel has no overlay file system for containers; load the module overlay"
     yield from _lacking_controllers()
 
 

@@ -8,8 +8,8 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testcluster import configs
 from testcluster.cgroups import ControlGroups
@@ -25,6 +25,9 @@ from testcluster.processes import (
     start,
 )
 from testcluster.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 PROGRAMS = ("containerd", "kubelet", "kube-proxy")
 """In the order they start."""
@@ -96,8 +99,9 @@ class Node:
         # on each dead container (measured).
         self._groups.remove(f"{self.name}/kubepods")
         script = SCRIPTS / "boot-node.sh"
-        argv = [script, self.name, self._directory / "disk.img", self._directory / "root"]
-        inner = clean_environment(["bash", *argv, self._files, self._logs], PATH)
+        disk, root = self._directory / "disk.img", self._directory / "root"
+        argv = ["bash", script, self.name, disk, root, self._files, self._logs]
+        inner = clean_environment(list(map(str, argv)), PATH)
         unshare = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", *inner]
         outer = Tracked(self._directory / "boot.pid")
         command = launch_command(outer.pid_file, self._logs / "boot.log", unshare)

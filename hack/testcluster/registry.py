@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from testcluster.commands import in_network, run
+from testcluster.commands import CommandError, in_network, run
 from testcluster.errors import ClusterError
 from testcluster.settings import Settings
 
@@ -53,8 +53,8 @@ def push(settings: Settings, archive: Path, references: Sequence[str]) -> None:
     argv = ["env", f"PYTHONPATH={hack}", *program, str(archive), *references]
     try:
         run(in_network(settings.control_namespace, argv), timeout_seconds=300)
-    except ClusterError as error:
-        message = f"the image {references[0]} cannot be pushed: {error}; see 'logs registry'"
+    except CommandError as error:
+        message = f"the image {references[0]} cannot be pushed: {error.said}; see 'logs registry'"
         raise ClusterError(message) from error
 
 

@@ -20,6 +20,13 @@ DEFAULT_NODES = 2
 MOST_NODES = 4
 """Arbitrary, because more nodes share the same few cores and prove nothing that four do not."""
 
+CONTROL_NETWORK = IPv4Network("10.89.0.0/24")
+"""Arbitrary, because nobody outside of the cluster's own namespaces ever sees it."""
+POD_NETWORK = IPv4Network("10.244.0.0/16")
+"""As customary; may be anything that the other two are not."""
+SERVICE_NETWORK = IPv4Network("10.96.0.0/16")
+"""As customary; may be anything that the other two are not."""
+
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?")
 
 
@@ -27,11 +34,11 @@ _NAME = re.compile(r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?")
 class Topology:
     """Addresses inside the cluster's own network namespaces."""
 
-    control_network: IPv4Network = IPv4Network("10.89.0.0/24")
+    control_network: IPv4Network = CONTROL_NETWORK
     """One bridge that joins the control plane and the nodes."""
-    pod_network: IPv4Network = IPv4Network("10.244.0.0/16")
+    pod_network: IPv4Network = POD_NETWORK
     """Split into one /24 for each node."""
-    service_network: IPv4Network = IPv4Network("10.96.0.0/16")
+    service_network: IPv4Network = SERVICE_NETWORK
 
     @property
     def control_address(self) -> IPv4Address:
@@ -91,7 +98,7 @@ class Settings:
 
     name: str = DEFAULT_NAME
     state_root: Path = Path("/var/lib/autoglm-testcluster")
-    """Not in the cache: continuous integration keeps caches, and a dead cluster must not be kept."""
+    """Not in the cache, which continuous integration keeps: a dead cluster must not be kept."""
     topology: Topology = field(default_factory=Topology)
     timings: Timings = field(default_factory=Timings)
     disk_size: str = "8G"

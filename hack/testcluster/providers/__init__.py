@@ -1,4 +1,7 @@
-"""Where a cluster comes from. All providers satisfy one small protocol and know nothing of each other."""
+"""Where a cluster comes from.
+
+All providers satisfy one small protocol and know nothing of each other.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

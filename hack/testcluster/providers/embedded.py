@@ -12,7 +12,17 @@ from typing import NoReturn
 
 from buildcache.progress import say
 from images import Image
-from testcluster import addons, artifacts, configs, controlplane, host, network, pki, record, registry
+from testcluster import (
+    addons,
+    artifacts,
+    configs,
+    controlplane,
+    host,
+    network,
+    pki,
+    record,
+    registry,
+)
 from testcluster.cgroups import ControlGroups
 from testcluster.commands import in_network, replace_process, run
 from testcluster.controlplane import ControlPlane
@@ -51,9 +61,8 @@ class Embedded:
         self._create(wish)
 
     def _create(self, wish: Wish) -> None:
-        names = artifacts.image_names(wish.nodes, wish.addons)
         found = artifacts.ensure_programs(artifacts.program_names(wish.nodes))
-        images = artifacts.ensure_images(names)
+        images = artifacts.ensure_images(_image_names(wish)) if wish.nodes else {}
         entry = Record(NAME, wish.nodes, wish.addons)
         record.write(self._settings, entry)
         artifacts.place(found, self._settings.programs)
@@ -62,10 +71,13 @@ class Embedded:
         self._resolver.write_text(configs.resolver(self._settings))
         network.create(self._settings, wish.nodes)
         say("certificates and network made")
-        with ThreadPoolExecutor(max_workers=MOST_NODES) as pool:
-            booted = [pool.submit(self._boot, node, images) for node in self._nodes(wish.nodes)]
-            self._start_control_plane(wish.nodes)
-            for result in booted:
+        self._groups.create(controlplane.GROUP)
+        self._plane.prepare()
+        with ThreadPoolExecutor(max_workers=MOST_NODES + 1) as pool:
+            aside = [pool.submit(self._boot, node, images) for node in self._nodes(wish.nodes)]
+            aside.append(pool.submit(self._fill_registry, images))
+            self._start_control_plane()
+            for result in aside:
                 result.result()
         if wish.nodes:
             self._furnish(wish, images)
@@ -78,14 +90,15 @@ class Embedded:
         node.start("containerd")
         say(f"{node.name} booted")
 
-    def _start_control_plane(self, nodes: int) -> None:
+    def _fill_registry(self, images: dict[str, Image]) -> None:
+        if images:
+            self._plane.start("registry")
+            self._push(images.values())
+
+    def _start_control_plane(self) -> None:
         plane = self._plane
-        self._groups.create(controlplane.GROUP)
-        plane.prepare()
         plane.start("etcd")
         plane.start("kube-apiserver")
-        if nodes:
-            plane.start("registry")
         plane.wait_until_ready()
         say("API server answers")
         plane.start("kube-controller-manager")
@@ -102,18 +115,16 @@ class Embedded:
         plane.apply(addons.render("storage", values))
         for program in controlplane.FOR_NODES:
             plane.start(program)
-        self._push(images.values())
+        for name in wish.addons:
+            plane.apply(addons.render(name, values))
         for node in nodes:
             self._wait(f"--for=create node/{node.name}")
         self._wait("--for=condition=Ready nodes --all")
         say("nodes are Ready")
-        self._install(wish.addons, values)
+        self._await_addons(wish.addons)
 
-    def _install(self, names: Iterable[str], values: dict[str, str]) -> None:
-        chosen = tuple(names)
-        for name in chosen:
-            self._plane.apply(addons.render(name, values))
-        for name in chosen:
+    def _await_addons(self, names: Iterable[str]) -> None:
+        for name in names:
             for rollout in addons.ROLLOUTS[name]:
                 words = ("rollout", "status", "--timeout=120s", *rollout.split())
                 run(self._plane.kubectl(*words), timeout_seconds=130)
@@ -138,9 +149,11 @@ class Embedded:
             self._wait("--for=condition=Ready nodes --all")
         missing = tuple(name for name in wish.addons if name not in known.addons)
         if missing:
-            images = artifacts.ensure_images(artifacts.image_names(known.nodes, missing))
+            images = artifacts.ensure_images(artifacts.addon_image_names(missing))
             self._push(images.values())
-            self._install(missing, self._values(images))
+            for name in missing:
+                plane.apply(addons.render(name, self._values(images)))
+            self._await_addons(missing)
         both = (*known.addons, *missing)
         record.write(self._settings, Record(NAME, known.nodes, both, complete=True))
         say(f"cluster {self._settings.name!r} is up with {known.nodes} nodes")
@@ -178,11 +191,12 @@ class Embedded:
         environment = {
             **os.environ,
             "AUTOGLM_CLUSTER": self._settings.name,
+            "AUTOGLM_CLUSTER_EXEC": "1",  # tests touch no cluster without it
             "KUBECONFIG": str(self._settings.kubeconfig),
             "PATH": f"{self._settings.programs}:{os.environ.get('PATH', '')}",
         }
         script = SCRIPTS / "with-resolver.sh"
-        inner = ["unshare", "--mount", "--", script, self._resolver, *argv]
+        inner = ["unshare", "--mount", "--", str(script), str(self._resolver), *argv]
         replace_process(in_network(self._settings.control_namespace, inner), environment)
 
     def load_images(self, names: Sequence[str]) -> None:
@@ -284,11 +298,13 @@ class Embedded:
         run(argv, timeout_seconds=patience_seconds + 10)
 
 
+def _image_names(wish: Wish) -> tuple[str, ...]:
+    return artifacts.NODE_IMAGES + artifacts.addon_image_names(wish.addons)
+
+
 def _state(what: str, pid: int | None) -> str:
     return f"{what}: {'stopped' if pid is None else 'running'}"
 
 
 def _tail(path: Path, lines: int) -> list[str]:
     return path.read_text(errors="replace").splitlines()[-lines:]
-
-
