@@ -127,6 +127,7 @@ class Reason(StrEnum):
     ACTION_REFUSED = "ActionRefused"
     ACTION_STARTED = "ActionStarted"
     ACTION_SUCCEEDED = "ActionSucceeded"
+    API_UNAVAILABLE = "APIUnavailable"
     DISRUPTION_BUDGET = "DisruptionBudget"
     ESCALATED = "Escalated"
     HEALED = "Healed"

@@ -194,7 +194,7 @@ class KubeClient:
         )
         return applied
 
-    async def patch(
+    async def patch(  # noqa: PLR0913 - one argument per part of the request
         self,
         kind: Kind,
         namespace: str | None,
@@ -203,12 +203,14 @@ class KubeClient:
         *,
         subresource: str | None = None,
         kind_of_patch: str = "merge",
+        dry_run: bool = False,
     ) -> dict[str, Any]:
-        """Merge-patch or JSON-patch an object or one of its subresources."""
+        """Merge-patch or JSON-patch an object or one of its subresources; a dry run only asks."""
         return await self._call(
             "patch",
             kind,
             path(kind, namespace, name, subresource),
+            query=[("dryRun", "All")] if dry_run else None,
             body=body,
             content_type=PATCH_TYPES[kind_of_patch],
         )

@@ -1,0 +1,172 @@
+"""Reconciles HealingRuns: looks, decides, journals, acts, journals again.
+
+The journal is written with the version that was read, so of two healers only one gets on. The
+intent is stored before a call and the outcome after it; a healer that dies in between is followed by
+one that looks at the target before it calls again. Never repeats a call: the queue does that.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from autoglm_api import kinds
+from autoglm_api.conditions import Reason
+from autoglm_api.healingrun import HealingRun, HealingRunStatus
+from autoglm_api.resource import UnreadableObject
+from autoglm_operator.clients.events import EventRecorder
+from autoglm_operator.clients.kube import KubeClient
+from autoglm_operator.decisions import episode, news
+from autoglm_operator.decisions.healing import Actions, Outcome, OutcomeKind, Plan, Seen
+from autoglm_operator.reconcilers import lookout
+from autoglm_operator.reconcilers.admission import AdmissionProof
+from autoglm_operator.reconcilers.healing_metrics import HealingMetrics
+from autoglm_operator.reconcilers.ledger import RunLedger
+from autoglm_operator.runtime.clock import Clock
+from autoglm_operator.runtime.keys import ObjectKey
+from autoglm_operator.runtime.workqueue import Result
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HealerDeps:
+    """What the healer's reconcilers work with."""
+
+    kube: KubeClient
+    clock: Clock
+    ledger: RunLedger
+    actions: Actions
+    events: EventRecorder
+    metrics: HealingMetrics
+    admission: AdmissionProof
+    release_namespace: str
+    """Namespace of the ConfigMap that pauses everything."""
+    protected_namespaces: frozenset[str]
+
+
+class HealingRunReconciler:
+    """Brings one run at a time to its end."""
+
+    def __init__(self, deps: HealerDeps) -> None:
+        self._deps = deps
+        # Between the look at the other runs and the journaled start no other run may start.
+        self._start = asyncio.Lock()
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        """Do what is next for a run.
+
+        Raises:
+            ApiError: a read or a journal write failed; nothing was done that is not journaled.
+        """
+        run = await self._read(key)
+        if run is None or run.status.finished_at or run.metadata.deletion_timestamp:
+            return Result()
+        seen = await self._observe(run)
+        if run.status.steps:
+            plan, run = await self._decide(seen)
+        else:
+            async with self._start:
+                plan, run = await self._decide(seen)
+        if plan.call is not None:
+            outcome = await self._call(run, plan)
+            await self._tell(seen.run.status, run)
+            plan = episode.after_call(plan, replace(seen, run=run), outcome, self._now())
+            seen = replace(seen, run=run)
+            run = await self._journal(run, plan.status)
+        await self._tell(seen.run.status, run)
+        return _result(plan)
+
+    async def _read(self, key: ObjectKey) -> HealingRun | None:
+        found = await self._deps.kube.get(kinds.HEALING_RUN, key.namespace, key.name)
+        if found is None:
+            return None
+        try:
+            run = HealingRun.read(found)
+        except UnreadableObject as error:
+            log.error("run cannot be read", extra={"run": str(key), "problem": str(error)})  # noqa: TRY400
+            return None
+        self._deps.ledger.note(run)
+        return run
+
+    async def _observe(self, run: HealingRun) -> Seen:
+        kube, namespace = self._deps.kube, run.metadata.namespace
+        policy, pauses, sighting = await asyncio.gather(
+            lookout.read_policy(kube, run),
+            lookout.read_pauses(kube, namespace, self._deps.release_namespace),
+            lookout.look(kube, run),
+        )
+        return Seen(
+            run=run,
+            policy=policy,
+            sighting=sighting,
+            pauses=pauses,
+            admission_proven=self._deps.admission.proven,
+            protected_namespaces=self._deps.protected_namespaces,
+        )
+
+    async def _decide(self, seen: Seen) -> tuple[Plan, HealingRun]:
+        """Decide with the other runs as they are at this moment, and journal the decision."""
+        target = seen.run.status.target
+        key = target.key if target is not None else seen.sighting.key
+        others = self._deps.ledger.others(key, seen.run.metadata.uid)
+        now = self._now()
+        plan = episode.decide(replace(seen, others=others), self._deps.actions, now)
+        return plan, await self._journal(seen.run, plan.status)
+
+    async def _call(self, run: HealingRun, plan: Plan) -> Outcome:
+        if plan.action is None or plan.call is None:  # pragma: no cover - a plan has both or none
+            return Outcome(OutcomeKind.FAILED, Reason.ACTION_FAILED, "The plan names no action.")
+        action = self._deps.actions[plan.action]
+        try:
+            async with asyncio.timeout(action.timeout.total_seconds()):
+                outcome = await action.execute(run.metadata.namespace, plan.call, self._deps.kube)
+        except TimeoutError:
+            outcome = Outcome(
+                OutcomeKind.RETRYABLE, Reason.API_UNAVAILABLE, "The call took too long."
+            )
+        log.info(
+            "action called",
+            extra={"action": action.name, "outcome": outcome.kind, "reason": outcome.reason},
+        )
+        self._deps.metrics.acted(action.name, outcome)
+        return outcome
+
+    async def _journal(self, run: HealingRun, status: HealingRunStatus) -> HealingRun:
+        """Store a status if it says something new, on exactly the version that was read."""
+        if status == run.status:
+            return run
+        meta = run.metadata
+        written = await self._deps.kube.patch(
+            kinds.HEALING_RUN,
+            meta.namespace,
+            meta.name,
+            {
+                "metadata": {"resourceVersion": meta.resource_version, "uid": meta.uid},
+                "status": status.as_json(),
+            },
+            subresource="status",
+        )
+        after = HealingRun.read(written)
+        self._deps.ledger.note(after)
+        self._deps.metrics.journaled(run.status, after.status, self._deps.ledger.held())
+        return after
+
+    async def _tell(self, before: HealingRunStatus, after: HealingRun) -> None:
+        """Say what changed; after the call, for an Event must not delay a repair."""
+        for said in news.between(before, after):
+            log.info("run changed", extra={"reason": said.reason, "detail": said.message})
+            for regarding in (news.regarding(after), *said.also):
+                await self._deps.events.emit(
+                    regarding, said.reason, said.message, warning=said.warning, action="Heal"
+                )
+
+    def _now(self) -> datetime:
+        """The time in whole milliseconds, as the journal keeps it."""
+        now = self._deps.clock.now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _result(plan: Plan) -> Result:
+    after = plan.requeue_after
+    return Result(requeue_after=None if after is None else max(after, timedelta()).total_seconds())

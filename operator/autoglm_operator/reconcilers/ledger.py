@@ -1,0 +1,127 @@
+"""What the healer remembers of all HealingRuns, by target: who acts on what, and who acted when.
+
+Fed by events and by the healer's own writes, so that a decision sees every write before it. It is
+rebuilt from a list whenever a process becomes the leader. Never stored.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from autoglm_api.conditions import ConditionStatus, ConditionType, find_condition
+from autoglm_api.healingpolicy import LastRun
+from autoglm_api.healingrun import HealingRun
+from autoglm_operator.decisions import journal
+from autoglm_operator.decisions.healing import OtherRun
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is remembered of one run."""
+
+    namespace: str
+    version: str
+    key: str
+    """Key of its target; empty while unknown."""
+    policy: str
+    """Name of its policy."""
+    run: OtherRun
+    held_by: str
+    """Reason that holds it; empty if none does."""
+    phase: str
+    finished_at: datetime | None
+
+
+class RunLedger:
+    """Entries by UID of the run, with an index by target."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._targets: dict[str, set[str]] = {}
+
+    def note(self, run: HealingRun) -> Entry | None:
+        """Remember a run as it is now and return what was known of it."""
+        uid = run.metadata.uid
+        before = self.forget(uid)
+        entry = entry_of(run)
+        self._entries[uid] = entry
+        if entry.key:
+            self._targets.setdefault(entry.key, set()).add(uid)
+        return before
+
+    def forget(self, uid: str) -> Entry | None:
+        """Drop a run and return what was known of it."""
+        before = self._entries.pop(uid, None)
+        if before is not None and before.key:
+            same = self._targets[before.key]
+            same.discard(uid)
+            if not same:
+                del self._targets[before.key]
+        return before
+
+    def clear(self) -> None:
+        """Forget everything, before a fresh list."""
+        self._entries.clear()
+        self._targets.clear()
+
+    def version(self, uid: str) -> str:
+        """The resourceVersion that was noted last, empty if none."""
+        entry = self._entries.get(uid)
+        return entry.version if entry is not None else ""
+
+    def others(self, key: str, uid: str) -> tuple[OtherRun, ...]:
+        """Every other run with the same target."""
+        found = (self._entries[each].run for each in self._targets.get(key, ()) if each != uid)
+        return tuple(sorted(found, key=lambda run: (run.created, run.name)))
+
+    def open_of(self, namespace: str, policy: str) -> tuple[str, ...]:
+        """Names of the open runs of a policy."""
+        return tuple(
+            entry.run.name
+            for entry in self._entries.values()
+            if entry.run.is_open and (entry.namespace, entry.policy) == (namespace, policy)
+        )
+
+    def last_run(self, policy_uid: str) -> LastRun | None:
+        """The run of a policy that ended last."""
+        ended = [
+            (entry.finished_at, entry.run.name, entry.phase)
+            for entry in self._entries.values()
+            if entry.finished_at is not None and entry.run.policy_uid == policy_uid
+        ]
+        if not ended:
+            return None
+        _, name, phase = max(ended)
+        return LastRun(name=name, phase=phase)
+
+    def held(self) -> Counter[str]:
+        """How many open runs each reason holds."""
+        return Counter(entry.held_by for entry in self._entries.values() if entry.held_by)
+
+
+def entry_of(run: HealingRun) -> Entry:
+    """What is to be remembered of a run."""
+    status, meta = run.status, run.metadata
+    is_open = status.finished_at is None
+    progressing = find_condition(status.conditions, ConditionType.PROGRESSING)
+    is_held = is_open and progressing is not None and progressing.status is ConditionStatus.FALSE
+    acted = [
+        step.finished_at or step.started_at for step in status.steps if step.intent is not None
+    ]
+    return Entry(
+        namespace=meta.namespace,
+        version=meta.resource_version,
+        key=status.target.key if status.target is not None else "",
+        policy=run.spec.policy.name,
+        run=OtherRun(
+            name=meta.name,
+            created=meta.creation_timestamp or "",
+            policy_uid=run.spec.policy.uid,
+            is_open=is_open,
+            begun=journal.has_acted(status),
+            acted_at=max(acted, default=None),
+        ),
+        held_by=progressing.reason if is_held and progressing is not None else "",
+        phase=status.phase or "",
+        finished_at=status.finished_at,
+    )

@@ -1,0 +1,147 @@
+"""Everything that the healer reads before it decides: target, controllers, pods, policy, pauses.
+
+All of it is read live, for whoever destroys must not trust a cache. It never writes, and never
+judges what it finds.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+from autoglm_api import kinds, labels
+from autoglm_api.healingpolicy import HealingPolicy
+from autoglm_api.healingrun import HealingRun, ObjectRef
+from autoglm_api.kinds import Kind
+from autoglm_operator.clients import errors
+from autoglm_operator.decisions import target
+from autoglm_operator.decisions.healing import Pauses, Sighting
+from autoglm_operator.decisions.reading import Manifest, labels_of, part, parts, uid_of
+
+OWNERS_LIMIT: Final = 8
+"""Controllers that are followed upwards. Arbitrary, because nobody nests workloads deeper."""
+
+_REPLICATED: Final = (*target.WORKLOADS, kinds.REPLICA_SET)
+
+
+class Reader(Protocol):
+    """The reads of the API client."""
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
+        """Read one object live; None if it does not exist."""
+        ...
+
+    async def list(
+        self, kind: Kind, namespace: str | None = None, labels: str | None = None
+    ) -> list[Manifest]:
+        """Read all objects of a kind that carry these labels."""
+        ...
+
+
+async def read_policy(kube: Reader, run: HealingRun) -> HealingPolicy | None:
+    """The live policy of a run's name."""
+    name = run.spec.policy.name
+    found = await kube.get(kinds.HEALING_POLICY, run.metadata.namespace, name)
+    return None if found is None else HealingPolicy.read(found)
+
+
+async def read_pauses(kube: Reader, namespace: str, release_namespace: str) -> Pauses:
+    """What stops healing in a namespace; what cannot be read stops it."""
+    everywhere, of_namespace = await asyncio.gather(
+        _paused_everywhere(kube, release_namespace),
+        kube.get(kinds.NAMESPACE, None, namespace),
+    )
+    marked = labels_of(of_namespace).get(labels.HEALING) if of_namespace is not None else None
+    return Pauses(everywhere=everywhere, namespace=marked == labels.PAUSED)
+
+
+async def look(kube: Reader, run: HealingRun) -> Sighting:
+    """Look at a run's target, its controllers and their pods."""
+    namespace = run.metadata.namespace
+    bottom = await _bottom(kube, run, namespace)
+    if bottom is None:
+        return Sighting()
+    seen = target.sighted(await _climb(kube, namespace, bottom))
+    workload = seen.workload
+    if workload is None or kinds.find(workload["apiVersion"], workload["kind"]) not in _REPLICATED:
+        return seen
+    selector = selector_text(part(workload, "spec", "selector"))
+    pods, revisions = await asyncio.gather(
+        kube.list(kinds.POD, namespace, selector), _revisions(kube, namespace, workload, selector)
+    )
+    owners = {uid_of(workload), *(uid_of(each) for each in revisions)}
+    return Sighting(
+        pod=seen.pod,
+        workload=workload,
+        chain=seen.chain,
+        key=seen.key,
+        pods=tuple(pod for pod in pods if _controller_uid(pod) in owners),
+        revisions=revisions,
+    )
+
+
+def selector_text(selector: Manifest) -> str:
+    """A label selector in the form that lists take."""
+    operators = {"Exists": "{key}", "DoesNotExist": "!{key}", "In": "{key} in ({values})"}
+    terms = [f"{key}={value}" for key, value in part(selector, "matchLabels").items()]
+    for each in parts(selector, "matchExpressions"):
+        form = operators.get(str(each["operator"]), "{key} notin ({values})")
+        terms.append(form.format(key=each["key"], values=",".join(each.get("values") or ())))
+    return ",".join(terms)
+
+
+async def _paused_everywhere(kube: Reader, release_namespace: str) -> str | None:
+    where = f"ConfigMap {labels.PAUSE_CONFIG_MAP} in namespace {release_namespace}"
+    try:
+        found = await kube.get(kinds.CONFIG_MAP, release_namespace, labels.PAUSE_CONFIG_MAP)
+    except errors.ApiError as error:
+        return f"Healing is paused because {where} cannot be read: {error.reason}."
+    value = str(part(found, "data").get(labels.PAUSED, "false")).strip().lower()
+    # Whoever writes anything but false means to stop.
+    return None if value == "false" else f"All healing is paused by {where}."
+
+
+async def _bottom(kube: Reader, run: HealingRun, namespace: str) -> Manifest | None:
+    """The pod that the alert named, while there is one; else the workload."""
+    known = run.status.target
+    if known is None:
+        kind, name = target.named(run)
+        return await kube.get(kind, namespace, name) if name else None
+    for ref in (known.pod, known.workload, known):
+        found = await _get(kube, namespace, ref) if ref is not None else None
+        if found is not None:
+            return found
+    return None
+
+
+async def _get(kube: Reader, namespace: str, ref: ObjectRef) -> Manifest | None:
+    kind = kinds.find(ref.api_version, ref.kind)
+    return None if kind is None else await kube.get(kind, namespace, ref.name)
+
+
+async def _climb(kube: Reader, namespace: str, bottom: Manifest) -> list[Manifest]:
+    chain = [bottom]
+    while len(chain) <= OWNERS_LIMIT and (ref := target.controller_ref(chain[-1])) is not None:
+        kind = kinds.find(ref["apiVersion"], ref["kind"])
+        # A pod of a node names it as controller; nodes are none of our business here.
+        if kind is None or not kind.namespaced:
+            break
+        owner = await kube.get(kind, namespace, ref["name"])
+        if owner is None or uid_of(owner) != ref["uid"]:
+            break
+        chain.append(owner)
+    return chain
+
+
+async def _revisions(
+    kube: Reader, namespace: str, workload: Manifest, selector: str
+) -> tuple[Manifest, ...]:
+    if workload["kind"] == kinds.REPLICA_SET.kind:
+        return ()
+    is_deployment = workload["kind"] == kinds.DEPLOYMENT.kind
+    kind = kinds.REPLICA_SET if is_deployment else kinds.CONTROLLER_REVISION
+    found = await kube.list(kind, namespace, selector)
+    return tuple(each for each in found if _controller_uid(each) == uid_of(workload))
+
+
+def _controller_uid(obj: Manifest) -> str:
+    ref = target.controller_ref(obj)
+    return str(ref["uid"]) if ref is not None else ""
