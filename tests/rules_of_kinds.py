@@ -4,7 +4,6 @@ Exists so that the sentence of each rule is read on a real API server before a u
 compares this table with the definitions, so that no rule can be forgotten.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from customresources import (
@@ -15,40 +14,27 @@ from customresources import (
     a_run,
     an_external_endpoint,
 )
+from rulecases import ChangeCase, RuleCase, with_field
+from rules_of_healing import healing_changes, healing_rules
 
 NAME: Final = (
     "use at most 40 lower-case letters, digits and '-', a letter first and no '-' at the end"
 )
 MODEL: Final = "use letters, digits and -._:/@+ only, a letter or digit first"
 URL_FORM: Final = "write scheme://host[:port][/path] with letters, digits and -._~% only"
-LABEL_KEY: Final = "a label key has at most 317 characters"
-
-
-@dataclass(frozen=True)
-class RuleCase:
-    """A rule about one object."""
-
-    message: str
-    refused: Object
-    taken: Object
-    field: str
-    """Path that the refusal names."""
-
-
-@dataclass(frozen=True)
-class ChangeCase:
-    """A rule about a change."""
-
-    message: str
-    before: Object
-    refused: Object
-    taken: Object
-    field: str
 
 
 def rule_cases() -> list[RuleCase]:
     """Every rule that looks at one object."""
-    return [*_names(), *_pods(), *_durations(), *_clusters(), *_endpoints(), *_urls(), *_policies()]
+    return [
+        *_names(),
+        *_pods(),
+        *_durations(),
+        *_clusters(),
+        *_endpoints(),
+        *_urls(),
+        *healing_rules(),
+    ]
 
 
 def change_cases() -> list[ChangeCase]:
@@ -68,13 +54,7 @@ def change_cases() -> list[ChangeCase]:
             taken=an_external_endpoint("one", baseURL="https://other.example.com"),
             field="spec.type",
         ),
-        ChangeCase(
-            "spec never changes: edit the HealingPolicy, which applies to later alerts",
-            before=a_run(),
-            refused=_fingerprinted("other"),
-            taken=_labelled(a_run()),
-            field="",
-        ),
+        *healing_changes(),
     ]
 
 
@@ -89,7 +69,12 @@ def _names() -> list[RuleCase]:
         RuleCase(of_object, a_policy("a.b"), a_policy("a-b"), ""),
         _cluster_case(NAME, "upstreams[0].name", [upstreams[1]], [upstreams[0]]),
         _cluster_case(NAME, "upstreams[0].endpointRef.name", [refs[1]], [refs[0]]),
-        RuleCase(NAME, _policy_named("A"), _policy_named("a"), "spec.policy.name"),
+        RuleCase(
+            NAME,
+            with_field(a_run(), "policy.name", "A"),
+            with_field(a_run(), "policy.name", "a"),
+            "spec.policy.name",
+        ),
     ]
 
 
@@ -162,11 +147,11 @@ def _durations() -> list[RuleCase]:
     ):
         message = f"write a duration from {shortest} to {longest}, like 30s or 1h30m"
         for bad in ("1ms" if shortest != "0s" else "5x", f"{longest}1ms", "5 s", "-1s"):
-            refused = _with(build(), path, bad)
+            refused = with_field(build(), path, bad)
             # The longest of one pair may be longer than the default of the other: see `beside`.
-            taken = _with(_beside(build(), path), path, longest)
+            taken = with_field(_beside(build(), path), path, longest)
             cases.append(RuleCase(message, refused, taken, f"spec.{path}"))
-    return [*cases, *_durations_of_runs(), *_pairs()]
+    return [*cases, *_pairs()]
 
 
 def _beside(obj: Object, path: str) -> Object:
@@ -175,50 +160,25 @@ def _beside(obj: Object, path: str) -> Object:
         "healthCheck.timeout": ("healthCheck.interval", "1h"),
         "verify.stabilization": ("verify.timeout", "6h"),
     }
-    return _with(obj, *partners[path]) if path in partners else obj
-
-
-def _durations_of_runs() -> list[RuleCase]:
-    return [
-        RuleCase(
-            f"write a duration from {shortest} to {longest}, like 30s or 1h30m",
-            _with(a_run(), f"policy.verify.{field}", f"{longest}1ms"),
-            a_run(),
-            f"spec.policy.verify.{field}",
-        )
-        for field, shortest, longest in (("stabilization", "1s", "1h"), ("timeout", "2s", "6h"))
-    ]
+    return with_field(obj, *partners[path]) if path in partners else obj
 
 
 def _pairs() -> list[RuleCase]:
     first_byte = "firstByte must not be longer than request"
     check = "timeout must not be longer than interval"
-    verify = "timeout must be longer than stabilization, or no action could ever be verified"
     base = an_external_endpoint()
     return [
         RuleCase(
             first_byte,
-            _with(_with(base, "timeouts.request", "9s"), "timeouts.firstByte", "10s"),
-            _with(_with(base, "timeouts.request", "10s"), "timeouts.firstByte", "10s"),
+            with_field(with_field(base, "timeouts.request", "9s"), "timeouts.firstByte", "10s"),
+            with_field(with_field(base, "timeouts.request", "10s"), "timeouts.firstByte", "10s"),
             "spec.timeouts",
         ),
         RuleCase(
             check,
-            _with(base, "healthCheck.interval", "4s"),
-            _with(base, "healthCheck.interval", "5s"),
+            with_field(base, "healthCheck.interval", "4s"),
+            with_field(base, "healthCheck.interval", "5s"),
             "spec.healthCheck",
-        ),
-        RuleCase(
-            verify,
-            _with(a_policy(), "verify.stabilization", "5m"),
-            _with(a_policy(), "verify.stabilization", "4m59s"),
-            "spec.verify",
-        ),
-        RuleCase(
-            verify,
-            _with(a_run(), "policy.verify.stabilization", "5m"),
-            a_run(),
-            "spec.policy.verify",
         ),
     ]
 
@@ -247,7 +207,7 @@ def _endpoints() -> list[RuleCase]:
         RuleCase(external, both, an_external_endpoint(), "spec"),
         RuleCase(external, _typed("External"), an_external_endpoint(), "spec"),
         RuleCase(managed, _typed("Managed"), a_managed_endpoint(), "spec"),
-        RuleCase(managed, _with(both, "type", "Managed"), a_managed_endpoint(), "spec"),
+        RuleCase(managed, with_field(both, "type", "Managed"), a_managed_endpoint(), "spec"),
         RuleCase(
             "engine Custom needs an image",
             a_managed_endpoint(engine="Custom"),
@@ -258,8 +218,8 @@ def _endpoints() -> list[RuleCase]:
         RuleCase(simulator, a_managed_endpoint(args=[]), custom, "spec.managed"),
         RuleCase(
             MODEL,
-            _with(an_external_endpoint(), "model", 'a"b'),
-            _with(an_external_endpoint(), "model", "zai-org/GLM-4.6:free@v1+x"),
+            with_field(an_external_endpoint(), "model", 'a"b'),
+            with_field(an_external_endpoint(), "model", "zai-org/GLM-4.6:free@v1+x"),
             "spec.model",
         ),
         RuleCase(
@@ -303,60 +263,10 @@ def _urls() -> list[RuleCase]:
     ]
 
 
-def _policies() -> list[RuleCase]:
-    regex = "value is no regular expression: write RE2 syntax, as in 'warning|critical'"
-    named = (
-        "say which alert is meant: add a matcher such as"
-        " {name: alertname, value: KubePodCrashLooping}"
-    )
-    empty = "name at least one label: an empty selector would match everything and is refused"
-    scope = "action Restart needs a scope: write restart: {scope: Pod} or {scope: Workload}"
-    fits = (
-        "restart scope Workload needs target kind Workload:"
-        " write scope: Pod, or target: {kind: Workload, ...}"
-    )
-    workload = [{"action": "Restart", "restart": {"scope": "Workload"}}]
-    cases: list[RuleCase] = [
-        RuleCase(
-            regex, _matching("=~", "a("), _matching("=~", "a|b"), "spec.alerts[0].matchers[0]"
-        ),
-        RuleCase(named, _matching("!=", "a"), _matching("=", "a"), "spec.alerts[0]"),
-        RuleCase(fits, a_policy(ladder=workload), _on_workload(), "spec"),
-    ]
-    for good, block, path in ((a_policy(), "", "spec"), (a_run(), "policy.", "spec.policy")):
-        selector = f"{block}target.selector.matchLabels"
-        cases += [
-            RuleCase(
-                scope,
-                _with(good, f"{block}ladder", [{"action": "Restart"}]),
-                good,
-                f"{path}.ladder[0]",
-            ),
-            RuleCase(empty, _with(good, selector, {}), good, f"spec.{selector}"),
-            RuleCase(
-                LABEL_KEY,
-                _with(good, selector, {"a" * 318: "b"}),
-                _with(good, selector, {"a" * 317: "b"}),
-                f"spec.{selector}",
-            ),
-        ]
-    return cases
-
-
-def _on_workload() -> Object:
-    policy = a_policy(ladder=[{"action": "Restart", "restart": {"scope": "Workload"}}])
-    return _with(policy, "target.kind", "Workload")
-
-
-def _matching(match_type: str, value: str) -> Object:
-    matcher = {"name": "alertname", "matchType": match_type, "value": value}
-    return a_policy(alerts=[{"matchers": [matcher]}])
-
-
 def _typed(kind: str) -> Object:
     endpoint = an_external_endpoint()
     del endpoint["spec"]["external"]
-    return _with(endpoint, "type", kind)
+    return with_field(endpoint, "type", kind)
 
 
 def _embedded(**block: object) -> Object:
@@ -366,28 +276,3 @@ def _embedded(**block: object) -> Object:
 def _stored(size: str, **requests: str) -> Object:
     resources = {"resources": {"requests": requests}} if requests else {}
     return a_cluster(sessions=_embedded(storage=size, **resources))
-
-
-def _fingerprinted(text: str) -> Object:
-    return _with(a_run(), "alert.fingerprint", text)
-
-
-def _policy_named(name: str) -> Object:
-    return _with(a_run(), "policy.name", name)
-
-
-def _labelled(obj: Object) -> Object:
-    obj["metadata"]["labels"] = {"seen": "true"}
-    return obj
-
-
-def _with(obj: Object, path: str, value: object) -> Object:
-    """A copy of the object whose field below spec has this value."""
-    *parents, last = path.split(".")
-    spec = dict(obj["spec"])
-    block = spec
-    for name in parents:
-        block[name] = dict(block.get(name, {}))
-        block = block[name]
-    block[last] = value
-    return {**obj, "spec": spec}

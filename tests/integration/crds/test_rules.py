@@ -4,7 +4,8 @@ import pytest
 
 import crdschema
 from kube import Kube, KubeError
-from rules_of_kinds import ChangeCase, RuleCase, change_cases, rule_cases
+from rulecases import ChangeCase, RuleCase
+from rules_of_kinds import change_cases, rule_cases
 
 pytestmark = pytest.mark.usefixtures("crds")
 
