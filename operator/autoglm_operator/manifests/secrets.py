@@ -37,18 +37,6 @@ def secret(owner: Owner, name: str, own: Mapping[str, str], data: Mapping[str, b
     return built
 
 
-def data_of(secret_object: Manifest | None) -> dict[str, bytes]:
-    """The decoded data of a live Secret; empty for an absent one, without what does not decode."""
-    decoded: dict[str, bytes] = {}
-    stored: dict[str, str] = (secret_object or {}).get("data") or {}
-    for key, value in stored.items():
-        try:
-            decoded[key] = base64.b64decode(value, validate=True)
-        except ValueError:
-            continue
-    return decoded
-
-
 def internal_data(existing: Mapping[str, bytes], fresh: tuple[str, str]) -> dict[str, bytes]:
     """Credentials of the roles among themselves.
 
