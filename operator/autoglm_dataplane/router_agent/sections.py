@@ -11,9 +11,10 @@ BUFFER_BYTES: Final = 128 * 1024
 Source: measured, docs/adr/0010-haproxy-as-router.md."""
 SIGHT_BYTES: Final = 96 * 1024
 """A body of at least this length may not be in the buffer as a whole: headers take room, too."""
-MAX_CONNECTIONS: Final = 10_000
-"""Arbitrary, because HAProxy would else derive it from the container's limit of open files, which
-may be a billion."""
+MAX_FILES: Final = 20_000
+"""Open files, two per connection. Without a bound HAProxy reserves what the container allows, which
+may be a billion; with a number of connections it does not start where fewer files are allowed.
+Arbitrary: 10,000 connections."""
 HEADER_MILLISECONDS: Final = 10_000
 """Time in which a request's headers must have arrived. Source: HAProxy's manual suggests 10 s."""
 BODY_SECONDS: Final = 30
@@ -27,7 +28,7 @@ def global_section(where: Layout) -> tuple[str, ...]:
     return (
         "global",
         "    log stdout format raw local0 notice",
-        f"    maxconn {MAX_CONNECTIONS}",
+        f"    fd-hard-limit {MAX_FILES}",
         f"    nbthread {where.threads}",
         f"    tune.bufsize {BUFFER_BYTES}",
         f"    hard-stop-after {where.drain_seconds}s",
