@@ -1,8 +1,8 @@
 """Reconciles HealingRuns: looks, decides, journals, acts, journals again.
 
 The journal is written with the version that was read, so of two healers only one gets on. The
-intent is stored before a call and the outcome after it; a healer that dies in between is followed by
-one that looks at the target before it calls again. Never repeats a call: the queue does that.
+intent is stored before a call and the outcome after it; a healer that dies in between is followed
+by one that looks at the target before it calls again. Never repeats a call: the queue does that.
 """
 
 import asyncio

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, Callable, Generator
 
     from starlette.requests import Request
@@ -54,8 +55,10 @@ def probe_app(*, healthy: Check, ready: Check, metrics: Callable[[], bytes]) -> 
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Starlette, host: str, port: int) -> AsyncGenerator[int]:
-    """Serve an application until the block ends; yields the port.
+async def serving(
+    app: Starlette, host: str, port: int, *, tls: ssl.SSLContext | None = None
+) -> AsyncGenerator[int]:
+    """Serve an application until the block ends, by TLS if given; yields the port.
 
     Raises:
         OSError: The port cannot be opened.
@@ -68,6 +71,7 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncGenerator[int]:
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=1,
+        ssl_context_factory=None if tls is None else _given(tls),
     )
     server = _EmbeddedServer(config)
     task = asyncio.create_task(_serve(server))
@@ -80,6 +84,17 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncGenerator[int]:
     finally:
         server.should_exit = True
         await task
+
+
+def _given(
+    tls: ssl.SSLContext,
+) -> Callable[[uvicorn.Config, Callable[[], ssl.SSLContext]], ssl.SSLContext]:
+    """A factory that returns the context of its caller, who may renew its certificate."""
+
+    def factory(_: uvicorn.Config, __: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        return tls
+
+    return factory
 
 
 async def _serve(server: uvicorn.Server) -> None:

@@ -1,0 +1,67 @@
+"""The HealingPolicies as the receiver knows them: read once, matched many times.
+
+Fed by events and lists. A policy that cannot be used matches nothing. Never asks the API server.
+"""
+
+import logging
+
+from autoglm_api.alerts import Alert
+from autoglm_api.healingpolicy import HealingPolicy
+from autoglm_api.resource import UnreadableObject
+from autoglm_operator.decisions import matching
+from autoglm_operator.decisions.reading import Manifest, name_of
+
+log = logging.getLogger(__name__)
+
+
+class PolicyCatalogue:
+    """Usable policies by namespace and name."""
+
+    def __init__(self, trusted_namespaces: frozenset[str]) -> None:
+        self._trusted = trusted_namespaces
+        self._policies: dict[tuple[str, str], HealingPolicy] = {}
+        self.synced = False
+        """Whether a whole list was read; before that, an unmatched alert means nothing."""
+
+    def put(self, obj: Manifest) -> None:
+        """Learn a policy as it is now."""
+        where = _where(obj)
+        try:
+            policy = HealingPolicy.read(obj)
+        except UnreadableObject as error:
+            problem: str | None = str(error)
+        else:
+            problem = matching.problem_of(policy)
+            if problem is None and not policy.metadata.deletion_timestamp:
+                self._policies[where] = policy
+                return
+        self._policies.pop(where, None)
+        log.warning("policy not in use", extra={"policy": "/".join(where), "problem": problem})
+
+    def remove(self, obj: Manifest) -> None:
+        """Forget a policy, unless its name belongs to another one by now."""
+        where = _where(obj)
+        known = self._policies.get(where)
+        if known is not None and known.metadata.uid == obj["metadata"].get("uid"):
+            del self._policies[where]
+
+    def replace(self, objects: list[Manifest]) -> None:
+        """Learn all policies from a fresh list, and forget all others."""
+        gone = set(self._policies) - {_where(obj) for obj in objects}
+        for where in gone:
+            del self._policies[where]
+        for obj in objects:
+            self.put(obj)
+        self.synced = True
+
+    def matching(self, alert: Alert) -> tuple[HealingPolicy, ...]:
+        """Every policy that is about an alert."""
+        return tuple(
+            policy
+            for policy in self._policies.values()
+            if matching.matches(policy, alert.labels, self._trusted)
+        )
+
+
+def _where(obj: Manifest) -> tuple[str, str]:
+    return str(obj["metadata"].get("namespace") or ""), name_of(obj)
