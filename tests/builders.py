@@ -144,3 +144,23 @@ def a_disruption_budget(name: str, *, least: int | str = 1) -> Object:
     """Return a PodDisruptionBudget for the pods labelled with its name."""
     spec: Object = {"minAvailable": least, "selector": {"matchLabels": {"app": name}}}
     return an_object("PodDisruptionBudget", name, "policy/v1", spec=spec)
+
+
+def a_mount(volume: str, path: str) -> Object:
+    """Return where a container finds a volume of its pod."""
+    return {"name": volume, "mountPath": path}
+
+
+def an_empty_volume(name: str) -> Object:
+    """Return a volume that lives as long as its pod."""
+    return {"name": name, "emptyDir": {}}
+
+
+def a_config_volume(name: str) -> Object:
+    """Return a volume that holds the files of the ConfigMap of its name."""
+    return {"name": name, "configMap": {"name": name}}
+
+
+def a_host_volume(name: str, path: str = "/") -> Object:
+    """Return a volume that is a folder of the node; Pod Security allows it to few."""
+    return {"name": name, "hostPath": {"path": path}}

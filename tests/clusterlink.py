@@ -39,8 +39,9 @@ def nodes_required() -> bool:
 
 def kubeconfig_path() -> Path | None:
     """Return the cluster's kubeconfig inside `hack/cluster exec`, None elsewhere."""
-    path = environment().get("KUBECONFIG")
-    return Path(path) if path and environment().get(INSIDE) else None
+    if not environment().get(INSIDE):
+        return None
+    return Path(environment().get("KUBECONFIG") or Path.home() / ".kube" / "config")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Every fault of the proxy does to the server and tells the client what it says."""
 
+import threading
+
 import pytest
 
 from builders import a_config_map
@@ -15,6 +17,7 @@ from proxy_faults import (
     SendTwice,
 )
 from recording_proxy import RecordingProxy
+from timeline import Timeline, between
 
 DELETES = Match(verb="delete")
 
@@ -82,11 +85,17 @@ def test_fails_after_it_was_carried_out(
 
 
 def test_holds_a_request_back(
-    proxy: RecordingProxy, client: Kube, kube: Kube, namespace: str
+    proxy: RecordingProxy, client: Kube, kube: Kube, namespace: str, timeline: Timeline
 ) -> None:
-    proxy.inject(Delay(0.5), Match(verb="create"))
-    created = client.create(a_config_map("one", {}), namespace)
-    assert created == kube.get("ConfigMap", "one", namespace)
+    def stored() -> bool:
+        return kube.get("ConfigMap", "one", namespace) is not None
+
+    proxy.inject(Delay(2), Match(verb="create"))
+    writer = threading.Thread(target=client.create, args=(a_config_map("one", {}), namespace))
+    writer.start()
+    timeline.stays(1, "nothing is stored", lambda: not stored())
+    timeline.want(between(1, 30), "it is stored", stored)
+    writer.join()
 
 
 def test_sends_a_request_twice(

@@ -1,0 +1,22 @@
+"""The cluster is whole before anything is tried on it."""
+
+from kube import Kube
+from statuses import condition, is_ready, taints
+
+
+def test_every_node_is_ready_and_untainted(kube: Kube, nodes: list[str]) -> None:
+    found = [kube.get("Node", name) for name in nodes]
+    assert all(is_ready(node) for node in found)
+    assert not set[str]().union(*(taints(node) for node in found))
+
+
+def test_every_node_has_room(kube: Kube, nodes: list[str]) -> None:
+    for name in nodes:
+        node = kube.get("Node", name)
+        assert [condition(node, f"{what}Pressure") for what in ("Disk", "Memory", "PID")] == [
+            "False"
+        ] * 3
+
+
+def test_api_server_says_it_is_ready(kube: Kube) -> None:
+    assert kube.raw("GET", "/readyz") == b"ok"
