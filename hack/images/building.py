@@ -12,7 +12,7 @@ from pathlib import Path
 
 from buildcache import keys, places, progress, publishing
 from buildcache.failures import BuildError
-from images import oci, roots
+from images import aptsources, docker, oci, roots
 from images.catalogue import NONROOT, Content, Recipe, chosen
 from images.stacks import Stack, Stacks
 
@@ -64,9 +64,28 @@ def ensure(names: Iterable[str], *, refresh: bool = False) -> dict[str, Image]:
     recipes = chosen(names)
     if not recipes:
         return {}
-    roots.needs()
-    stacks = Stacks(refresh=refresh)
-    return {recipe.name: _ensure(recipe, stacks.of(recipe)) for recipe in recipes}
+    obstacle = _obstacle()
+    if obstacle is None:
+        stacks = Stacks(refresh=refresh)
+        return {recipe.name: _ensure(recipe, stacks.of(recipe)) for recipe in recipes}
+    if not docker.answers():
+        raise obstacle
+    return {recipe.name: _ensure_with_docker(recipe, refresh=refresh) for recipe in recipes}
+
+
+def _obstacle() -> BuildError | None:
+    """Why this machine cannot build images without Docker, if it cannot."""
+    try:
+        roots.needs()
+        aptsources.of_this_machine()
+    except BuildError as error:
+        return error
+    return None
+
+
+def _ensure_with_docker(recipe: Recipe, *, refresh: bool) -> Image:
+    reference, archive = docker.build(recipe, REGISTRY, refresh=refresh)
+    return Image(recipe.name, reference, archive, docker.versions(recipe, reference))
 
 
 def _ensure(recipe: Recipe, stack: Stack) -> Image:

@@ -24,6 +24,7 @@ LOCK = PROJECT / "hack" / "requirements" / "runtime.txt"
 LIBRARIES = "app/lib"
 OWN = "app/src"
 COMMANDS = "app/bin"
+COMMAND = Path(__file__).parent / "autoglm"
 
 OLDEST_GLIBC_MINOR = 17
 """The oldest C library that wheels are built for. Source: PEP 599, manylinux2014."""
@@ -41,15 +42,6 @@ for path in sorted(pathlib.Path("/{LIBRARIES}").rglob("*.so")):
         print(path.name, error)
 """
 """Loads every extension module, and so finds the shared libraries that the image lacks."""
-
-COMMAND = """\
-#!/usr/bin/python3
-import sys
-
-from autoglm_cli.main import main
-
-sys.exit(main())
-"""
 
 
 def prepare_interpreter(root: Path) -> None:
@@ -82,9 +74,17 @@ def install_requirements(root: Path, packages: Mapping[str, str], machine: str) 
             "pip could not install the locked requirements into the image; check that the package "
             "index answers and has wheels for this Python, then run this again"
         )
+    _forget_this_machine(root / LIBRARIES)
     _compile(root, [f"/{LIBRARIES}"])
     check_extensions(root)
     (root / OWN).mkdir(parents=True, exist_ok=True)
+
+
+def _forget_this_machine(libraries: Path) -> None:
+    """Remove scripts that name this machine's Python, and the lists that hold their digests."""
+    shutil.rmtree(libraries / "bin", ignore_errors=True)
+    for record in libraries.glob("*.dist-info/RECORD"):
+        record.unlink()
 
 
 def check_extensions(root: Path) -> None:
@@ -114,7 +114,7 @@ def install_own(root: Path, part: Path, sources: Mapping[str, str]) -> None:
     _compile(root, [f"/{OWN}"], {part / OWN: f"/{OWN}"})
     command = part / COMMANDS / "autoglm"
     command.parent.mkdir(parents=True)
-    command.write_text(COMMAND)
+    shutil.copy(COMMAND, command)
     command.chmod(0o755)
 
 

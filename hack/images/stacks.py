@@ -132,8 +132,9 @@ class Stacks:
 
 
 def _form_of_python() -> str:
-    """Digest of our own source that decides what the Python layers hold."""
-    return keys.file_digest(Path(pythonparts.__file__))
+    """Digests of our own sources that decide what the Python layers hold."""
+    parts = (Path(pythonparts.__file__), pythonparts.COMMAND)
+    return " ".join(keys.file_digest(path) for path in parts)
 
 
 def _frame(base: Layer, root: Path) -> None:
