@@ -50,7 +50,8 @@ def patch(namespace: str, what: str, name: str, body: object) -> None:
 def condition(obj: dict[str, Any], kind: str) -> dict[str, Any]:
     """A condition of an object; empty when it is not there yet."""
     conditions: Sequence[dict[str, Any]] = obj.get("status", {}).get("conditions", [])
-    return next((known for known in conditions if known["type"] == kind), {})
+    found = [known for known in conditions if known["type"] == kind]
+    return found[0] if found else {}
 
 
 def until(what: str, seconds: float, probe: Callable[[], bool]) -> float:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from demo import kubectl
@@ -53,7 +53,7 @@ def fallback(stage: Stage, requests: int = 100) -> Sent:
 
 
 @contextlib.contextmanager
-def _suspended(stage: Stage, *endpoints: str) -> Iterator[None]:
+def _suspended(stage: Stage, *endpoints: str) -> Generator[None]:
     for name in endpoints:
         kubectl.patch(stage.namespace, "modelendpoint", name, {"spec": {"suspend": True}})
     try:

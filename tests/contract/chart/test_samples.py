@@ -1,7 +1,8 @@
 """The samples in docs/ are objects that the types understand."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pytest
 import yaml
@@ -31,9 +32,27 @@ def test_a_sample_says_only_what_its_type_knows(name: str, document: dict[str, o
     assert _covered(document["spec"], written), f"{name} has a field that its type does not know"
 
 
-def _covered(asked: Any, known: Any) -> bool:
-    if isinstance(asked, dict) and isinstance(known, dict):
-        return all(key in known and _covered(asked[key], known[key]) for key in asked)
-    if isinstance(asked, list) and isinstance(known, list):
-        return len(asked) == len(known) and all(map(_covered, asked, known))
-    return True
+def _covered(asked: object, known: object) -> bool:
+    return all(_at(known, path) == value for path, value in _leaves(asked))
+
+
+def _leaves(node: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    children = _children(node)
+    if not children:
+        yield path, node
+    for name, child in children.items():
+        yield from _leaves(child, (*path, name))
+
+
+def _at(node: object, path: tuple[str, ...]) -> object:
+    for name in path:
+        node = _children(node).get(name)
+    return node
+
+
+def _children(node: object) -> dict[str, object]:
+    if isinstance(node, dict):
+        return {str(key): value for key, value in cast("dict[object, object]", node).items()}
+    if isinstance(node, list):
+        return {str(place): value for place, value in enumerate(cast("list[object]", node))}
+    return {}
