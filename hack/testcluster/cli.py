@@ -4,6 +4,7 @@ Decides which provider serves a cluster; everything else is the provider's.
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -47,8 +48,10 @@ def main(argv: Sequence[str]) -> int:
         return _complain(str(error), error.exit_code)
     except BuildError as error:
         return _complain(str(error), ClusterError.exit_code)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        return _complain(f"{error.strerror}: {error.filename}", ClusterError.exit_code)
+        return _complain(_spell(error), ClusterError.exit_code)
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
     return 0
@@ -57,6 +60,11 @@ def main(argv: Sequence[str]) -> int:
 def _complain(sentence: str, code: int) -> int:
     print(f"hack/cluster: {sentence}.", file=sys.stderr)
     return code
+
+
+def _spell(error: OSError) -> str:
+    what = f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+    return f"{what}; free some space" if error.errno == errno.ENOSPC else what
 
 
 def _parse_first(argv: Sequence[str]) -> argparse.Namespace:

@@ -65,7 +65,8 @@ def _lacking_for_nodes() -> Iterator[str]:
         yield f"{configs.CNI_PROGRAMS} has no CNI programs; run hack/install-host-packages"
     if not Path("/dev/loop-control").exists():
         yield "this machine has no loop devices, which hold the nodes' disks; load the module loop"
-    if not kernel_has("overlay", Path("/proc/filesystems").read_text(encoding="utf-8")):
+    listing = Path("/proc/filesystems").read_text(encoding="utf-8")
+    if not (kernel_has("overlay", listing) or succeeds(["modprobe", "--dry-run", "overlay"])):
         yield "the kernel has no overlay file system for containers; load the module overlay"
     yield from _lacking_controllers()
 

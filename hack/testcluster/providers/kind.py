@@ -261,7 +261,7 @@ def fault_commands(fault: str, node: str) -> list[list[str]]:
     inside = ["docker", "exec", node]
     verb, _, what = fault.partition("-")
     if fault == "crash-node":
-        return [["docker", "update", "--restart=no", node], ["docker", "kill", node]]
+        return [["docker", "stop", "--time=0", node]]  # unlike `kill`, may be repeated
     if fault == "boot-node":
         return [["docker", "start", node]]
     if fault in ("cut-network", "heal-network"):

@@ -53,7 +53,7 @@ def test_carries_every_other_fault_out_on_the_node_it_names(fault: str) -> None:
     [
         ("stop-kubelet", ["docker", "exec", "n", "systemctl", "stop", "kubelet"]),
         ("start-containerd", ["docker", "exec", "n", "systemctl", "start", "containerd"]),
-        ("crash-node", ["docker", "kill", "n"]),
+        ("crash-node", ["docker", "stop", "--time=0", "n"]),
         ("boot-node", ["docker", "start", "n"]),
     ],
 )
