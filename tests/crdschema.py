@@ -78,3 +78,16 @@ def with_defaults(value: JsonValue, of: Object) -> JsonValue:
     if isinstance(value, list) and "items" in of:
         return [with_defaults(each, of["items"]) for each in value]
     return value
+
+
+def with_empty_blocks(value: JsonValue, of: Object) -> JsonValue:
+    """Return the value with absent blocks written as {}, so that their own defaults count."""
+    if not isinstance(value, dict):
+        return value
+    filled = dict(value)
+    for name, child in of.get("properties", {}).items():
+        if "default" in child and child.get("type") == "object":
+            filled.setdefault(name, {})
+        if name in filled:
+            filled[name] = with_empty_blocks(filled[name], child)
+    return filled

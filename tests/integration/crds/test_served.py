@@ -27,6 +27,10 @@ def test_defaults_of_the_server_are_those_of_the_types(
     schema = crdschema.schema(obj["kind"])["properties"]["spec"]
     assert stored["spec"] == crdschema.with_defaults(obj["spec"], schema)
 
+    sparse = {**obj, "spec": crdschema.with_empty_blocks(obj["spec"], schema)}
+    sparse["metadata"] = {"name": f"{obj['metadata']['name']}-2"}
+    assert resource.read(kube.create(sparse, namespace)).spec == resource.read(obj).spec
+
 
 @pytest.mark.parametrize("obj", customresources.full(), ids=lambda obj: obj["kind"])
 def test_nothing_that_a_user_writes_is_dropped(kube: Kube, namespace: str, obj: Object) -> None:
