@@ -14,7 +14,7 @@ NODE_TIERS = ("integration", "e2e")
 """Folders below tests/ whose tests need a cluster."""
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps its plugins in sets
 class Summary:
     """Collects during the run and prints at its end."""
 
