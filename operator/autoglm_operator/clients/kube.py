@@ -31,6 +31,7 @@ PATCH_TYPES = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
 }
+Api = ApiClient
 Query = list[tuple[str, str]]
 Objects = list[dict[str, Any]]
 # Source: the page size that Kopf and client-go use for large lists.
@@ -98,6 +99,11 @@ async def connect(
     # The first word of the user agent is the field manager of calls that name none.
     cast("_LowLevel", api).user_agent = user_agent
     return api
+
+
+def server_of(api: Api) -> str:
+    """URL of the API server that a client is logged in at."""
+    return str(cast("Any", api).configuration.host)
 
 
 class KubeClient:

@@ -51,10 +51,14 @@ class ObjectStore:
     def put(self, kind: Kind, obj: dict[str, Any]) -> dict[str, Any] | None:
         """Store an object and return what was known of it before.
 
-        Another object that had the same name is forgotten: names are unique, so it is gone.
+        Another object that had the same name is forgotten: names are unique, so it is gone. A
+        version older than the known one is ignored: our own writes overtake their events.
         """
         trimmed = self._trims.get(kind, trim)(obj)
         uid = str(trimmed["metadata"]["uid"])
+        known = self.by_uid(kind, uid)
+        if known is not None and _older(trimmed, known):
+            return known
         name = _name(kind, trimmed)
         holder = self._names.get(name)
         if holder is not None and holder != uid:
@@ -95,6 +99,14 @@ class ObjectStore:
             obj
             for obj in self._objects.get(kind, {}).values()
             if namespace is None or obj["metadata"].get("namespace") == namespace
+        )
+
+    def labelled(
+        self, kind: Kind, namespace: str | None, **wanted: str
+    ) -> tuple[dict[str, Any], ...]:
+        """Objects of a kind whose labels have these values, given as `**{key: value}`."""
+        return tuple(
+            obj for obj in self.list(kind, namespace) if wanted.items() <= labels_of(obj).items()
         )
 
     def owned(self, owner_uid: str, kind: Kind | None = None) -> tuple[dict[str, Any], ...]:
@@ -160,6 +172,12 @@ class ObjectStore:
                     del self._owned[owner]
 
 
+def labels_of(obj: dict[str, Any]) -> dict[str, str]:
+    """The labels of an object."""
+    found: dict[str, str] = obj["metadata"].get("labels") or {}
+    return found
+
+
 def owner_uids(obj: dict[str, Any]) -> tuple[str, ...]:
     """UIDs of all owners of an object."""
     return tuple(str(ref["uid"]) for ref in obj["metadata"].get("ownerReferences") or ())
@@ -167,6 +185,12 @@ def owner_uids(obj: dict[str, Any]) -> tuple[str, ...]:
 
 def _name(kind: Kind, obj: dict[str, Any]) -> tuple[Kind, str, str]:
     return kind, obj["metadata"].get("namespace") or "", str(obj["metadata"]["name"])
+
+
+def _older(obj: dict[str, Any], known: dict[str, Any]) -> bool:
+    """Whether an object is an older version than another; False where versions are no numbers."""
+    mine, other = _version(obj), _version(known)
+    return mine.isdigit() and other.isdigit() and int(mine) < int(other)
 
 
 def _version(obj: dict[str, Any]) -> str:
