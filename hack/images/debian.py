@@ -60,7 +60,7 @@ def unpack(suite: Suite, packages: Sequence[str], root: Path) -> dict[str, str]:
 def _fetch(suite: Suite, packages: Sequence[str], root: Path) -> None:
     archives = aptsources.of_this_machine()
     settings = [*aptsources.options(), 'APT::Install-Recommends "false"']
-    command = ["mmdebstrap", "--quiet", "--variant=extract", "--format=directory"]
+    command = ["mmdebstrap", "--variant=extract", "--format=directory"]
     command += ["--skip=cleanup/apt", "--keyring=/usr/share/keyrings"]
     command += [f"--aptopt={setting}" for setting in settings]
     command += [f"--include={','.join(packages)}", suite.value, str(root)]
@@ -82,7 +82,8 @@ def explain(suite: Suite, packages: Sequence[str], log: str) -> str:
             f"{wanted} cannot be had: the index of the Debian archive has expired; use a current "
             "archive, or allow old ones with apt's option Acquire::Check-Valid-Until"
         )
-    return f"{wanted} cannot be unpacked; mmdebstrap says:\n{log.strip()}"
+    errors = "\n".join(line for line in log.splitlines() if line.startswith("E: "))
+    return f"{wanted} cannot be unpacked; mmdebstrap says:\n{errors or log.strip()}"
 
 
 def _versions(root: Path) -> dict[str, str]:

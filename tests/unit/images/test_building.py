@@ -52,6 +52,11 @@ def test_packages_that_cannot_be_had_are_explained_in_one_sentence(log: str, tol
     assert "\n" not in sentence
 
 
+def test_other_failures_are_shown_without_the_chatter() -> None:
+    told = explain(Suite.TESTING, ["haproxyyy"], "I: mode: root\nE: Unable to locate package\n")
+    assert told.splitlines()[1:] == ["E: Unable to locate package"]
+
+
 def test_command_inside_a_root_binds_before_it_starts() -> None:
     argv = command_inside(
         Path("/cache/root"),
