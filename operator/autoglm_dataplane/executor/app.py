@@ -3,7 +3,7 @@
 It never takes requests: work comes from the queue.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
@@ -24,7 +24,7 @@ def build(
     """The application; `close` is called when everything has ended."""
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         background = Background()
         background.start(executor.beat, executor.refresh, executor.take)
         yield

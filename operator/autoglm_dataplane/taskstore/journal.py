@@ -148,20 +148,23 @@ class Run:
             total = total.plus(result.usage)
         return total
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes of the plan; none before there is one."""
+        return self.plan.nodes if self.plan else ()
+
     def node(self, node_id: str) -> Node | None:
         """A node of the plan."""
-        nodes = self.plan.nodes if self.plan else ()
-        return next((node for node in nodes if node.id == node_id), None)
+        return next((node for node in self.nodes if node.id == node_id), None)
 
     def ready(self) -> tuple[Node, ...]:
         """Nodes that can run now: not awarded yet, and all that they need has succeeded."""
         done = {
             name for name, result in self.results.items() if result.outcome is Outcome.SUCCEEDED
         }
-        nodes = self.plan.nodes if self.plan else ()
         return tuple(
             node
-            for node in nodes
+            for node in self.nodes
             if node.id not in self.awards
             and node.id not in self.results
             and done.issuperset(node.depends_on)
