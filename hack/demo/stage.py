@@ -51,7 +51,7 @@ def install() -> float:
         "image": _image(references["autoglm"]),
         "haproxyImage": _image(references["haproxy"]),
         "valkeyImage": _image(references["valkey"]),
-        "endpointSafety": {"allowedAddresses": [f"simulator.{VENDOR}.svc"]},
+        "endpointSafety": {"allowedNamespaces": [VENDOR]},
         "receiver": {"senders": [{"name": "alertmanager", "namespace": "monitoring"}]},
     }
     command = [str(helm), "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM]
