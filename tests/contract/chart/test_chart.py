@@ -1,12 +1,15 @@
 """What the chart renders: rights, pods, definitions, and the settings its processes understand."""
 
-import importlib
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from autoglm_operator.commands.healing_settings import HealerSettings, ReceiverSettings
+from autoglm_operator.commands.operator_settings import OperatorSettings
+from autoglm_operator.runtime import settings
 
 Document = dict[str, Any]
 Render = Callable[..., list[Document]]
@@ -26,7 +29,12 @@ NEVER = {
     ("users", "impersonate"),
     ("validatingwebhookconfigurations", "create"),
 }
-PROCESSES = ("operator", "receiver", "healer")
+SETTINGS: dict[str, type[settings.ProcessSettings]] = {
+    "operator": OperatorSettings,
+    "receiver": ReceiverSettings,
+    "healer": HealerSettings,
+}
+PROCESSES = tuple(SETTINGS)
 
 
 def _granted(documents: list[Document]) -> Iterator[tuple[str, str]]:
@@ -95,8 +103,7 @@ def test_a_process_understands_every_variable_that_the_chart_sets(
 ) -> None:
     container = _container(_deployments(render())[process])
     environ = {known["name"]: known.get("value", "x") for known in container["env"]}
-    module = importlib.import_module(f"autoglm_operator.commands.{process}")
-    module.settings_from(environ)
+    settings.read(SETTINGS[process], environ)
 
 
 def test_definitions_come_with_the_release_and_stay_after_it(
