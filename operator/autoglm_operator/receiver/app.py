@@ -7,6 +7,7 @@ server has stored everything.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from starlette.applications import Starlette
@@ -19,7 +20,6 @@ from autoglm_operator.clients import errors
 from autoglm_operator.receiver.callers import Callers, Verdict
 from autoglm_operator.receiver.document import MalformedError, read_group
 from autoglm_operator.receiver.intake import Delivery, Intake
-from autoglm_operator.receiver.policies import PolicyCatalogue
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +35,14 @@ class Webhook:
         self,
         callers: Callers,
         intake: Intake,
-        policies: PolicyCatalogue,
         *,
+        unready: Callable[[], str | None],
         release_namespace: str,
         max_body_bytes: int,
     ) -> None:
         self._callers = callers
         self._intake = intake
-        self._policies = policies
+        self._unready = unready
         self._namespace = release_namespace
         self._max_body_bytes = max_body_bytes
         self._slots = asyncio.Semaphore(DELIVERIES_AT_ONCE)
@@ -78,7 +78,8 @@ class Webhook:
                 f"{caller.name} may not post alerts: allow it to create"
                 f" {kinds.HEALING_RUN.plural}/alerts in namespace {self._namespace}.",
             )
-        if not self._policies.synced:
+        # Before the first list is complete, an unmatched alert means nothing.
+        if self._unready() is not None:
             return _refusal(503, "The policies are not known yet: repeat this delivery.")
         return await self._delivered(request)
 

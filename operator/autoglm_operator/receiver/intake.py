@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-import prometheus_client
+from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from autoglm_api import labels, metrics
@@ -24,6 +24,7 @@ from autoglm_operator.clients.kube import KubeClient
 from autoglm_operator.decisions import matching
 from autoglm_operator.receiver.document import first_problem
 from autoglm_operator.receiver.policies import PolicyCatalogue
+from autoglm_operator.runtime.metrics import counter
 
 log = logging.getLogger(__name__)
 
@@ -77,15 +78,12 @@ class Intake:
         kube: KubeClient,
         policies: PolicyCatalogue,
         events: EventRecorder,
-        registry: prometheus_client.CollectorRegistry,
+        registry: CollectorRegistry,
     ) -> None:
         self._kube = kube
         self._policies = policies
         self._events = events
-        found = metrics.ALERTS
-        self._counted = prometheus_client.Counter(
-            found.name, found.help, found.labels, registry=registry
-        )
+        self._counted = counter(metrics.ALERTS, registry)
 
     async def store(self, group: AlertGroup) -> Delivery:
         """Store every alert that concerns a policy; returns once the API server has answered."""

@@ -7,6 +7,7 @@ import logging
 
 from autoglm_api.alerts import Alert
 from autoglm_api.healingpolicy import HealingPolicy
+from autoglm_api.kinds import Kind
 from autoglm_api.resource import UnreadableObject
 from autoglm_operator.decisions import matching
 from autoglm_operator.decisions.reading import Manifest, name_of
@@ -20,8 +21,13 @@ class PolicyCatalogue:
     def __init__(self, trusted_namespaces: frozenset[str]) -> None:
         self._trusted = trusted_namespaces
         self._policies: dict[tuple[str, str], HealingPolicy] = {}
-        self.synced = False
-        """Whether a whole list was read; before that, an unmatched alert means nothing."""
+
+    def on_change(self, _: Kind, before: Manifest | None, after: Manifest | None) -> None:
+        """Take a change in, as the informer reports it."""
+        if after is not None:
+            self.put(after)
+        elif before is not None:
+            self.remove(before)
 
     def put(self, obj: Manifest) -> None:
         """Learn a policy as it is now."""
@@ -44,15 +50,6 @@ class PolicyCatalogue:
         known = self._policies.get(where)
         if known is not None and known.metadata.uid == obj["metadata"].get("uid"):
             del self._policies[where]
-
-    def replace(self, objects: list[Manifest]) -> None:
-        """Learn all policies from a fresh list, and forget all others."""
-        gone = set(self._policies) - {_where(obj) for obj in objects}
-        for where in gone:
-            del self._policies[where]
-        for obj in objects:
-            self.put(obj)
-        self.synced = True
 
     def matching(self, alert: Alert) -> tuple[HealingPolicy, ...]:
         """Every policy that is about an alert."""

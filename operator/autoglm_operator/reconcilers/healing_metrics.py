@@ -2,24 +2,23 @@
 
 from collections import Counter as Counts
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from autoglm_api import metrics
 from autoglm_api.conditions import ConditionType, find_condition
 from autoglm_api.healingpolicy import ActionName
 from autoglm_api.healingrun import HealingRunStatus
-from autoglm_api.metrics import Metric
 from autoglm_operator.decisions.healing import Outcome
+from autoglm_operator.runtime.metrics import counter, gauge
 
 
 class HealingMetrics:
     """The healer's own counters, in the registry of its process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._runs = _counter(metrics.HEALING_RUNS, registry)
-        self._actions = _counter(metrics.HEALING_ACTIONS, registry)
-        held = metrics.HEALING_HELD
-        self._held = Gauge(held.name, held.help, held.labels, registry=registry)
+        self._runs = counter(metrics.HEALING_RUNS, registry)
+        self._actions = counter(metrics.HEALING_ACTIONS, registry)
+        self._held = gauge(metrics.HEALING_HELD, registry)
         self._known_reasons: set[str] = set()
 
     def acted(self, action: ActionName, outcome: Outcome) -> None:
@@ -37,7 +36,3 @@ class HealingMetrics:
         self._known_reasons |= set(held)
         for reason in self._known_reasons:
             self._held.labels(reason).set(held[reason])
-
-
-def _counter(metric: Metric, registry: CollectorRegistry) -> Counter:
-    return Counter(metric.name, metric.help, metric.labels, registry=registry)

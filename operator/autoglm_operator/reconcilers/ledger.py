@@ -1,7 +1,7 @@
 """What the healer remembers of all HealingRuns, by target: who acts on what, and who acted when.
 
-Fed by events and by the healer's own writes, so that a decision sees every write before it. It is
-rebuilt from a list whenever a process becomes the leader. Never stored.
+Fed by events and by the healer's own writes, so that a decision sees every write before it; whoever
+becomes the leader lists once more before it decides. Never stored.
 """
 
 from collections import Counter
@@ -59,11 +59,6 @@ class RunLedger:
                 del self._targets[before.key]
         return before
 
-    def clear(self) -> None:
-        """Forget everything, before a fresh list."""
-        self._entries.clear()
-        self._targets.clear()
-
     def version(self, uid: str) -> str:
         """The resourceVersion that was noted last, empty if none."""
         entry = self._entries.get(uid)
@@ -80,6 +75,14 @@ class RunLedger:
             entry.run.name
             for entry in self._entries.values()
             if entry.run.is_open and (entry.namespace, entry.policy) == (namespace, policy)
+        )
+
+    def open_runs(self) -> tuple[tuple[str, str], ...]:
+        """Namespace and name of every open run."""
+        return tuple(
+            (entry.namespace, entry.run.name)
+            for entry in self._entries.values()
+            if entry.run.is_open
         )
 
     def last_run(self, policy_uid: str) -> LastRun | None:

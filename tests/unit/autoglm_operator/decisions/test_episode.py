@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ class Healer:
     plan: Plan = field(init=False)
     calls: int = 0
 
-    def look(self, sighting: Sighting | None = None, **changes: object) -> "Healer":
+    def look(self, sighting: Sighting | None = None, **changes: Any) -> "Healer":
         view = seen(self.run, sighting=sighting, **changes)
         self.plan = episode.decide(view, ACTIONS, self.now)
         self.store(self.plan)

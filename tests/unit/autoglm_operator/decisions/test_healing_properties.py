@@ -10,7 +10,14 @@ import episodes
 from autoglm_api.conditions import Reason
 from autoglm_api.healingrun import HealingRun, Intent
 from autoglm_operator.decisions import episode
-from autoglm_operator.decisions.healing import OtherRun, Outcome, OutcomeKind, Pauses, Sighting
+from autoglm_operator.decisions.healing import (
+    OtherRun,
+    Outcome,
+    OutcomeKind,
+    Pauses,
+    Plan,
+    Sighting,
+)
 from autoglm_operator.reconcilers.ledger import RunLedger
 from episodes import ACTIONS, NOW, a_pod, a_policy, a_run, a_sighting, seen
 
@@ -87,7 +94,7 @@ class World:
         target = run.status.target
         return self.ledger.others(target.key if target else SICK.key, run.metadata.uid)
 
-    def store(self, index: int, plan: episode.Plan) -> None:
+    def store(self, index: int, plan: Plan) -> None:
         self.runs[index] = self.runs[index].model_copy(update={"status": plan.status})
         self.ledger.note(self.runs[index])
 
@@ -159,7 +166,7 @@ def test_deciding_again_for_a_held_or_ended_run_changes_nothing(moments: list[Mo
 
 @given(st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=3))
 def test_an_empty_selector_never_acts(labels: dict[str, str]) -> None:
-    target = {"kind": "Workload", "selector": {"matchLabels": {}}}
+    target: episodes.Object = {"kind": "Workload", "selector": {"matchLabels": {}}}
     workload = episodes.a_workload()
     workload["metadata"]["labels"] = labels
     view = seen(a_run(policy=a_policy(target=target)), sighting=a_sighting(workload=workload))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoglm_api.alerts import Alert
+from autoglm_api.healingpolicy import HealingPolicy
 from autoglm_api.healingrun import HealingRun, run_name
 from autoglm_operator.decisions import matching
 from episodes import a_policy
@@ -20,7 +21,7 @@ def matcher(name: str, value: str, kind: str = "=") -> dict[str, str]:
     return {"name": name, "matchType": kind, "value": value}
 
 
-def policy_for(*matchers: dict[str, str]) -> matching.HealingPolicy:
+def policy_for(*matchers: dict[str, str]) -> HealingPolicy:
     return a_policy(alerts=[{"matchers": list(matchers)}])
 
 

@@ -6,6 +6,7 @@ import episodes
 from autoglm_api import kinds
 from autoglm_api.conditions import Reason
 from autoglm_api.healingpolicy import HealingTarget
+from autoglm_api.healingrun import HealingRun
 from autoglm_operator.decisions import target
 from autoglm_operator.decisions.healing import Denial, Sighting
 from episodes import a_pod, a_policy, a_replica_set, a_run, a_sighting, a_workload, owned_by
@@ -89,9 +90,7 @@ DENIALS = {
 
 
 @pytest.mark.parametrize(("run", "sighting", "reason"), DENIALS.values(), ids=DENIALS)
-def test_says_why_there_is_no_target(
-    run: target.HealingRun, sighting: Sighting, reason: Reason
-) -> None:
+def test_says_why_there_is_no_target(run: HealingRun, sighting: Sighting, reason: Reason) -> None:
     found = target.resolve(run, sighting)
 
     assert isinstance(found, Denial)

@@ -1,0 +1,183 @@
+"""`autoglm healer`: where the Lease, the runs, the actions and the API client meet.
+
+Every replica watches and writes nothing until it holds the Lease. Losing the Lease ends the
+process. Nothing here decides anything.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import secrets as randomness
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from autoglm_api import kinds, labels
+from autoglm_api.healingpolicy import ActionName
+from autoglm_operator.actions.restart import Restart
+from autoglm_operator.clients import errors
+from autoglm_operator.clients.events import EventRecorder, EventSource
+from autoglm_operator.clients.kube import Api, KubeClient, connect
+from autoglm_operator.clients.lease import Elector, LeaseName
+from autoglm_operator.commands.healing_settings import Admission, HealerSettings
+from autoglm_operator.commands.supervision import supervise
+from autoglm_operator.decisions.healing import Actions
+from autoglm_operator.handlers.healing import WATCHED, HealingWakeups, trim_run
+from autoglm_operator.handlers.informer import Informer
+from autoglm_operator.reconcilers.admission import AdmissionProof
+from autoglm_operator.reconcilers.healing_metrics import HealingMetrics
+from autoglm_operator.reconcilers.healingpolicy import HealingPolicyReconciler
+from autoglm_operator.reconcilers.healingrun import HealerDeps, HealingRunReconciler
+from autoglm_operator.reconcilers.ledger import RunLedger
+from autoglm_operator.runtime import logging as logs
+from autoglm_operator.runtime import settings as reading
+from autoglm_operator.runtime.clock import SystemClock
+from autoglm_operator.runtime.keys import ObjectKey
+from autoglm_operator.runtime.metrics import Metrics
+from autoglm_operator.runtime.probes import probe_app, serving
+from autoglm_operator.runtime.store import ObjectStore
+from autoglm_operator.runtime.workqueue import Backoff, Workers, WorkQueue
+
+log = logging.getLogger(__name__)
+
+ACTIONS: Final[Actions] = {ActionName.RESTART: Restart()}
+"""What the healer can do."""
+
+LEASE_CALL_SECONDS: Final = 2.0
+"""Each call of the elector must fail early enough for several to fit into the renew deadline."""
+LONGEST_BACKOFF_SECONDS: Final = 15.0
+"""A run whose reads fail is looked at as often as a held one, so that a repair is not late."""
+USAGE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """The work of the leader."""
+
+    runs: Workers[ObjectKey]
+    policies: Workers[ObjectKey]
+    wakeups: HealingWakeups
+    informer: Informer
+    admission: AdmissionProof
+
+
+def main() -> int:
+    """Run until SIGTERM; 2 if the environment cannot be used, 1 if the Lease was lost."""
+    try:
+        settings = reading.read(HealerSettings)
+    except reading.SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a sentence for the person who set it
+        return USAGE
+    logs.configure(settings.log_level)
+    path = os.environ.get("KUBECONFIG")
+    return asyncio.run(run(settings, Path(path) if path else None))
+
+
+async def run(settings: HealerSettings, kubeconfig: Path | None) -> int:
+    """Run the healer in this event loop; returns the exit code."""
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        api = await connect(
+            kubeconfig, user_agent=labels.HEALER, concurrency=settings.api_concurrency
+        )
+        stack.push_async_callback(api.close)
+        elector = _elector(settings, api, metrics)
+        loops = _loops(settings, api, elector, metrics)
+        probes = probe_app(
+            healthy=loops.informer.unhealthy,
+            ready=loops.informer.unready,
+            metrics=metrics.exposition,
+        )
+        await stack.enter_async_context(serving(probes, settings.probe_host, settings.probe_port))
+        leading = partial(elector.run, partial(_lead, settings, loops))
+        return await supervise(loops.informer, {"lead": leading})
+
+
+async def _lead(settings: HealerSettings, loops: Loops) -> None:
+    await loops.informer.synced.wait()
+    # Another leader may have written what the watch has not brought yet.
+    await loops.informer.sweep()
+    for queue, key in loops.wakeups.all_keys():
+        queue.add(key)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(loops.admission.keep())
+        group.create_task(loops.runs.run(settings.workers))
+        group.create_task(loops.policies.run(1))
+
+
+def _elector(settings: HealerSettings, api: Api, metrics: Metrics) -> Elector:
+    """The elector, with a client of its own: a busy healer must not starve its Lease."""
+    kube = KubeClient(api, timeout=LEASE_CALL_SECONDS, concurrency=2, metrics=metrics)
+    identity = settings.pod_uid or randomness.token_hex(8)
+    lease = LeaseName(settings.pod_namespace or "default", settings.lease_name, identity)
+    return Elector(kube, SystemClock(), lease, metrics=metrics)
+
+
+def _loops(settings: HealerSettings, api: Api, elector: Elector, metrics: Metrics) -> Loops:
+    clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter, not secrets
+    kube = KubeClient(
+        api,
+        timeout=settings.api_timeout_seconds,
+        concurrency=settings.api_concurrency,
+        metrics=metrics,
+        may_write=lambda: elector.leading,
+    )
+    backoff = Backoff(limit_seconds=LONGEST_BACKOFF_SECONDS)
+    runs, policies = (
+        WorkQueue[ObjectKey](kind.kind, clock, rng=rng, backoff=backoff, metrics=metrics)
+        for kind in (kinds.HEALING_RUN, kinds.HEALING_POLICY)
+    )
+    store, ledger = ObjectStore({kinds.HEALING_RUN: trim_run}), RunLedger()
+    wakeups = HealingWakeups(store, ledger, runs, policies)
+    informer = Informer(
+        WATCHED,
+        kube,
+        store,
+        clock,
+        on_change=wakeups.on_change,
+        namespaces=settings.watch_namespaces,
+        sweep_seconds=settings.sweep_seconds,
+    )
+    deps = _deps(settings, kube, ledger, metrics)
+    run_of, policy_of = HealingRunReconciler(deps), HealingPolicyReconciler(deps)
+    fatal = (errors.NotLeader,)
+    return Loops(
+        runs=Workers(runs, run_of.reconcile, clock, metrics=metrics, fatal=fatal),
+        policies=Workers(policies, policy_of.reconcile, clock, metrics=metrics, fatal=fatal),
+        wakeups=wakeups,
+        informer=informer,
+        admission=deps.admission,
+    )
+
+
+def _deps(
+    settings: HealerSettings, kube: KubeClient, ledger: RunLedger, metrics: Metrics
+) -> HealerDeps:
+    clock = SystemClock()
+    namespace = settings.pod_namespace or "default"
+    source = EventSource("autoglm.io/healer", settings.pod_name or labels.HEALER)
+    return HealerDeps(
+        kube=kube,
+        clock=clock,
+        ledger=ledger,
+        actions=ACTIONS,
+        events=EventRecorder(kube, clock, source),
+        metrics=HealingMetrics(metrics.registry),
+        admission=AdmissionProof(
+            kube,
+            clock,
+            namespace=namespace,
+            deployment=settings.deployment_name,
+            required=settings.admission is Admission.REQUIRED,
+        ),
+        release_namespace=namespace,
+        protected_namespaces=frozenset({namespace, *settings.protected_namespaces}),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
