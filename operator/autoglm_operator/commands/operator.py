@@ -40,6 +40,7 @@ from autoglm_operator.reconcilers.autoglmcluster import ClusterDeps, ClusterReco
 from autoglm_operator.reconcilers.internal import InternalTokens
 from autoglm_operator.reconcilers.modelendpoint import EndpointDeps, EndpointReconciler
 from autoglm_operator.reconcilers.probing import Probing
+from autoglm_operator.reconcilers.receiver_certificate import ReceiverCertificate
 from autoglm_operator.reconcilers.reporting import Reporter
 from autoglm_operator.reconcilers.routing import RoutingPublisher
 from autoglm_operator.runtime import logging as logs
@@ -89,6 +90,7 @@ class Loops:
     probes: Workers[ObjectKey]
     wakeups: Wakeups
     informer: Informer
+    receiver_certificate: ReceiverCertificate
 
 
 def main() -> int:
@@ -165,6 +167,7 @@ async def _lead(settings: OperatorSettings, loops: Loops) -> None:
         group.create_task(loops.clusters.run(settings.workers))
         group.create_task(loops.endpoints.run(settings.workers))
         group.create_task(loops.probes.run(settings.probe_workers))
+        group.create_task(loops.receiver_certificate.keep())
 
 
 def _elector(settings: OperatorSettings, api: Api, metrics: OperatorMetrics) -> Elector:
@@ -225,6 +228,7 @@ async def _loops(
     images = Images(
         settings.image, settings.haproxy_image, settings.valkey_image, settings.image_pull_policy
     )
+    authority = Authority(kube, clock, namespace)
     new_token = partial(randomness.token_urlsafe, 32)
     endpoint = EndpointReconciler(
         EndpointDeps(kube, store, applier, reporter, probing, clock, images, safety)
@@ -238,7 +242,7 @@ async def _loops(
             publisher=RoutingPublisher(
                 applier, agents, clock, new_token=new_token, metrics=metrics
             ),
-            authority=Authority(kube, clock, namespace),
+            authority=authority,
             tokens=InternalTokens(clock),
             probing=probing,
             clock=clock,
@@ -254,6 +258,9 @@ async def _loops(
         probes=Workers(probes, probing.probe, clock, metrics=metrics, fatal=fatal),
         wakeups=wakeups,
         informer=informer,
+        receiver_certificate=ReceiverCertificate(
+            kube, clock, authority, namespace=namespace, service=settings.receiver_service
+        ),
     )
 
 

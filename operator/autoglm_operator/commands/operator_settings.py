@@ -41,6 +41,10 @@ class OperatorSettings(ProcessSettings):
     lease_name: str = Field("autoglm-operator", min_length=1, max_length=63)
     """Name of the Lease in the pod's namespace."""
 
+    receiver_service: str = Field("", max_length=54)
+    """Name of the receiver's Service in the pod's namespace, for which a certificate is made and
+    renewed; empty means that somebody else provides one."""
+
     workers: int = Field(8, ge=1, le=64)
     """Reconciles of one kind that may be under way at once."""
 

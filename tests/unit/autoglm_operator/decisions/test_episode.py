@@ -42,7 +42,11 @@ class Healer:
     plan: Plan = field(init=False)
     calls: int = 0
 
-    def look(self, sighting: Sighting | None = None, **changes: Any) -> "Healer":
+    def look(
+        self,
+        sighting: Sighting | None = None,
+        **changes: Any,  # noqa: ANN401 - any field of Seen
+    ) -> "Healer":
         view = seen(self.run, sighting=sighting, **changes)
         self.plan = episode.decide(view, ACTIONS, self.now)
         self.store(self.plan)
