@@ -123,6 +123,7 @@ def chat(body: bytes, settings: PlannerSettings) -> Asked:
     if unknown:
         message = f"Virtual models do not take {', '.join(unknown)}; leave it out."
         raise RefusalError(400, "unsupported_parameter", message, unknown[0])
+    _check_model(settings)
     request = RunRequest(
         entrance=Entrance.CHAT,
         virtual_model=asked.model,
@@ -143,6 +144,7 @@ def task(body: bytes, settings: PlannerSettings) -> Asked:
         RefusalError: it cannot be taken.
     """
     asked = _validated(_Task, body)
+    _check_model(settings)
     timeout = min(asked.meta.timeout or settings.run_timeout, settings.run_timeout)
     request = RunRequest(
         entrance=Entrance.TASKS,
@@ -168,6 +170,12 @@ def last_event(text: str) -> int:
         message = "Last-Event-ID must be the id of an event of this run; leave it out for all."
         raise RefusalError(400, "invalid_event_id", message)
     return int(text)
+
+
+def _check_model(settings: PlannerSettings) -> None:
+    if not settings.model:
+        message = "This cluster has no upstream that could work on tasks; see its conditions."
+        raise RefusalError(503, "no_model", message)
 
 
 def _validated(kind: type[M], body: bytes) -> M:

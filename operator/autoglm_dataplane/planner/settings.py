@@ -12,8 +12,9 @@ from autoglm_dataplane.taskstore.settings import TaskSettings
 class PlannerSettings(TaskSettings):
     """One planner."""
 
-    model: Annotated[str, Field(min_length=1, max_length=256)]
-    """Model that plans and carries out subtasks, as the router's upstreams serve it."""
+    model: Annotated[str, Field(max_length=256)]
+    """Model that plans and carries out subtasks, as the router's upstreams serve it; empty while
+    the cluster has none, and requests are refused."""
     strategy: CooperationStrategy = CooperationStrategy.PLAN
     """How requests for the virtual model `autoglm` are worked on: Single or Plan."""
     run_timeout: Annotated[Duration, Between("1s", "1h")] = Field(

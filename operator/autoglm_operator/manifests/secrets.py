@@ -24,6 +24,8 @@ AGENT_KEY = "tls.key"
 AGENT_CA = "ca.crt"
 INTERNAL_TOKEN = "token"  # noqa: S105 - the name of a key, not a secret
 VALKEY_PASSWORD = "valkey-password"  # noqa: S105 - the name of a key, not a secret
+VALKEY_CONFIG = "valkey.conf"
+"""The password once more, in the form that the store reads at its start."""
 CLIENT_KEY = "key"
 # What OpenAI's clients are used to; it also marks the value as a key for secret scanners.
 CLIENT_KEY_PREFIX = "sk-"
@@ -44,9 +46,11 @@ def internal_data(existing: Mapping[str, bytes], fresh: tuple[str, str]) -> dict
         existing: What the live Secret holds.
         fresh: Two new random values, used only for what is missing.
     """
+    password = existing.get(VALKEY_PASSWORD) or fresh[1].encode()
     return {
         INTERNAL_TOKEN: existing.get(INTERNAL_TOKEN) or fresh[0].encode(),
-        VALKEY_PASSWORD: existing.get(VALKEY_PASSWORD) or fresh[1].encode(),
+        VALKEY_PASSWORD: password,
+        VALKEY_CONFIG: b"requirepass " + password + b"\n",
     }
 
 
