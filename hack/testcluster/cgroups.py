@@ -1,7 +1,7 @@
 """Control groups of a cluster: one tree below every hierarchy of the kernel.
 
-Serves version 1, also in the hybrid form. Version 2 is written by the kernel's documentation and has
-not been run. What runs inside the groups is `processes`' matter.
+Serves version 1, also in the hybrid form. Version 2 is written by the kernel's documentation and
+has not been run. What runs inside the groups is `processes`' matter.
 """
 
 import contextlib

@@ -8,6 +8,7 @@ import http.client
 import json
 import sys
 import tarfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +55,10 @@ def push(settings: Settings, archive: Path, references: Sequence[str]) -> None:
     try:
         run(in_network(settings.control_namespace, argv), timeout_seconds=300)
     except CommandError as error:
-        message = f"the image {references[0]} cannot be pushed: {error.said}; see 'logs registry'"
-        raise ClusterError(message) from error
+        raise ClusterError(
+            f"the image {references[0]} cannot be pushed: {error.said}; 'hack/cluster up' starts "
+            "the registry again and 'hack/cluster logs registry' says why it ended"
+        ) from error
 
 
 class _Registry:
@@ -63,6 +66,19 @@ class _Registry:
 
     def __init__(self, address: str) -> None:
         self._connection = http.client.HTTPConnection(address, timeout=60)
+
+    def wait(self, patience_seconds: float = 20) -> None:
+        """Return when it answers; `up` has started it a moment before."""
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            try:
+                self._call("GET", "/v2/")
+                return
+            except ConnectionRefusedError:
+                self._connection.close()  # or it refuses to begin another request
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def has_blob(self, repository: str, digest: str) -> bool:
         return self._call("HEAD", f"/v2/{repository}/blobs/{digest}") in DONE
@@ -107,6 +123,7 @@ class _Registry:
 def push_here(address: str, archive: Path, references: Sequence[str]) -> None:
     """Push an archive from within the network that holds the registry."""
     registry = _Registry(address)
+    registry.wait()
     with tarfile.open(archive) as tar:
         manifest = _manifest(tar)
         parsed = json.loads(manifest)

@@ -292,7 +292,7 @@ class Embedded:
             registry.push(self._settings, image.archive, (image.reference, stable))
             say(f"image {image.name} is in the registry")
 
-    def _wait(self, words: str, patience_seconds: int = 60) -> None:
+    def _wait(self, words: str, patience_seconds: int = 120) -> None:
         timeout = f"--timeout={patience_seconds}s"
         argv = self._plane.kubectl("wait", timeout, *words.split())
         run(argv, timeout_seconds=patience_seconds + 10)
