@@ -3,6 +3,7 @@
 Exists so that no private key lies in the repository.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,7 +52,7 @@ def _certificate(
     issuer_key: ec.EllipticCurvePrivateKey,
     host: str | None,
 ) -> x509.Certificate:
-    now = datetime.now(UTC)
+    now = datetime.fromtimestamp(time.time(), UTC)
     built = (
         x509.CertificateBuilder()
         .subject_name(_name(subject))

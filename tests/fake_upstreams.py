@@ -38,7 +38,6 @@ class Upstream:
     port: int = 0
     seen: list[Request] = field(default_factory=list)
     probes: list[Request] = field(default_factory=list)
-    probe_reply: Reply | None = None
     server: asyncio.Server | None = None
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -63,8 +62,7 @@ class Upstream:
         try:
             while (request := await _read(reader)) is not None:
                 (self.probes if request.probe else self.seen).append(request)
-                answer = (self.probe_reply or self.reply) if request.probe else self.reply
-                await answer(request, writer)
+                await self.reply(request, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
@@ -120,7 +118,7 @@ def drops() -> Reply:
 
 
 def streams(chunks: int, pause: float) -> Reply:
-    """Return a stream of server-sent events; `cut` ends it in the middle."""
+    """Return a stream of server-sent events."""
 
     async def reply(_: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(

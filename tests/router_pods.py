@@ -12,10 +12,9 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -31,6 +30,8 @@ from autoglm_dataplane.serving.probes import new_registry
 from images import command_inside
 from routingtables import CLIENT_KEY, INTERNAL_TOKEN, MODEL, a_table
 
+SHARED = Path("/tmp")  # noqa: S108 - HAProxy sees it under the same name
+"""Holds a directory per pod; short, because the name of a socket has at most 108 characters."""
 START_SECONDS = 30.0
 """Arbitrary, because HAProxy starts in tens of milliseconds on an idle machine."""
 
@@ -74,10 +75,12 @@ class Pod:
         socket_path = self.where.master_socket
         argv = ["/usr/sbin/haproxy", "-W", "-S", f"{socket_path},mode,600"]
         command = command_inside(
-            self.root, [*argv, "-f", str(self.where.config)], binds={Path("/tmp"): "/tmp"}
+            self.root, [*argv, "-f", str(self.where.config)], binds={SHARED: str(SHARED)}
         )
         log = (self.directory / "haproxy.log").open("ab")
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        self.process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+            command, stdout=log, stderr=log, start_new_session=True
+        )
         log.close()
         async with asyncio.timeout(START_SECONDS):
             while not await self.answers():
@@ -99,6 +102,9 @@ class Pod:
                 os.killpg(self.process.pid, signal.SIGKILL)
             await asyncio.to_thread(self.process.wait)
             self.process = None
+            # The worker dies with its master, but a moment later.
+            while await self.answers():  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.01)
 
     async def push(self, table: RoutingTable) -> RoutingDocument:
         """Bring a table into force as the next version."""
@@ -107,7 +113,7 @@ class Pod:
         await self.agent.offer(document)
         return document
 
-    async def route(self, *upstreams: Upstream, **fields: Any) -> RoutingDocument:
+    async def route(self, *upstreams: Upstream, **fields: object) -> RoutingDocument:
         """Bring these upstreams into force."""
         return await self.push(a_table(upstreams, **fields))
 
@@ -129,7 +135,7 @@ class Pod:
 
     async def worker(self) -> str:
         """The worker's process id, which a reload changes."""
-        answer = await self.haproxy._ask("@1 show info")
+        answer = await self.haproxy.ask("@1 show info")
         return next(line for line in answer.splitlines() if line.startswith("Pid:"))
 
     async def _resolve(self, host: str) -> tuple[str, ...]:
@@ -149,10 +155,15 @@ def _client(port: int, key: str) -> httpx.AsyncClient:
     )
 
 
-async def ask(client: httpx.AsyncClient, model: str = MODEL, **fields: Any) -> httpx.Response:
+async def ask(
+    client: httpx.AsyncClient,
+    model: str = MODEL,
+    *,
+    path: str = "/v1/chat/completions",
+    headers: Mapping[str, str] | None = None,
+    **fields: object,
+) -> httpx.Response:
     """Send one chat completion."""
-    path = fields.pop("path", "/v1/chat/completions")
-    headers = fields.pop("headers", {})
     body = {"messages": [{"role": "user", "content": "hello"}], "model": model, **fields}
     return await client.post(path, json=body, headers=headers)
 
@@ -174,8 +185,7 @@ def free_ports(count: int) -> Sequence[int]:
 @contextlib.asynccontextmanager
 async def running(root: Path) -> AsyncGenerator[Pod]:
     """A pod whose HAProxy runs on its bootstrap file; everything is gone at the end."""
-    # Below /tmp, because the path of a socket has at most 108 characters.
-    directory = Path(tempfile.mkdtemp(prefix="router-", dir="/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="router-", dir=SHARED))
     layout = Layout(directory / "run", "127.0.0.1", Ports(*free_ports(3)), drain_seconds=5)
     pod = Pod(root, directory, layout)
     try:
@@ -202,13 +212,13 @@ async def watching(pod: Pod) -> AsyncGenerator[None]:
             await task
 
 
-async def until(condition: Any, seconds: float = 30.0) -> None:
+async def until(
+    condition: Callable[[], bool | Awaitable[bool]], seconds: float = START_SECONDS
+) -> None:
     """Wait for a condition, which may be a coroutine function."""
     async with asyncio.timeout(seconds):
         while True:
             found = condition()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
+            if found is True or (found is not False and await found):
                 return
             await asyncio.sleep(0.02)

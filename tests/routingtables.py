@@ -4,7 +4,6 @@ Exists so that a test states only what it is about. Never talks to anything.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from autoglm_api.routing import (
     EndpointSafety,
@@ -20,7 +19,7 @@ from autoglm_api.routing import (
 )
 
 CLIENT_KEY = "sk-client"
-INTERNAL_TOKEN = "internal-token"
+INTERNAL_TOKEN = "itk-0123456789"  # noqa: S105 - known to everybody
 MODEL = "glm-test"
 LOOPBACK = "127.0.0.1"
 
@@ -30,22 +29,24 @@ def a_server(port: int, uid: str = "", address: str = LOOPBACK) -> Server:
     return Server(uid=uid or f"{port:08x}", address=address, port=port)
 
 
-def a_managed(name: str, *ports: int, **fields: Any) -> Upstream:
+def a_managed(name: str, *ports: int, **fields: object) -> Upstream:
     """Return an upstream of pods on this machine."""
-    values: dict[str, Any] = {"model": MODEL, "servers": tuple(map(a_server, ports)), **fields}
-    return Upstream(name=name, **values)
+    servers = tuple(map(a_server, ports))
+    return Upstream.model_validate({"name": name, "model": MODEL, "servers": servers, **fields})
 
 
-def an_external(name: str, port: int, *, host: str = LOOPBACK, **fields: Any) -> Upstream:
+def an_external(name: str, port: int, *, host: str = LOOPBACK, **fields: object) -> Upstream:
     """Return an upstream behind a URL; fields of the endpoint and of the upstream both go."""
     parts = {key: fields.pop(key) for key in ("path", "api_key", "ca", "scheme") if key in fields}
-    external = External(host=host, port=port, **{"scheme": Scheme.HTTP, "path": "/v1", **parts})
-    return Upstream(name=name, external=external, **{"model": MODEL, **fields})
+    external = External.model_validate(
+        {"host": host, "port": port, "scheme": Scheme.HTTP, "path": "/v1", **parts}
+    )
+    return Upstream.model_validate({"name": name, "model": MODEL, "external": external, **fields})
 
 
-def a_table(upstreams: Sequence[Upstream] = (), **fields: Any) -> RoutingTable:
+def a_table(upstreams: Sequence[Upstream] = (), **fields: object) -> RoutingTable:
     """Return a table with these upstreams and their models, that lets external ones be here."""
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "cluster": "demo",
         "namespace": "tests",
         "models": tuple(sorted({MODEL, *(upstream.model for upstream in upstreams)})),
@@ -56,11 +57,11 @@ def a_table(upstreams: Sequence[Upstream] = (), **fields: Any) -> RoutingTable:
         "upstreams": tuple(upstreams),
         **fields,
     }
-    return RoutingTable(**values)
+    return RoutingTable.model_validate(values)
 
 
 def a_document(
-    upstreams: Sequence[Upstream] = (), *, version: int = 1, **fields: Any
+    upstreams: Sequence[Upstream] = (), *, version: int = 1, **fields: object
 ) -> RoutingDocument:
     """Return a sealed table."""
     return seal(a_table(upstreams, **fields), version)

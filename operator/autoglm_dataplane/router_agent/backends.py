@@ -100,6 +100,7 @@ def outside(
         raise ValueError("only an external endpoint is outside")
     key = f"str({upstream.name}),map_str({where.path(layout.ENDPOINT_KEYS)})"
     never = document.retry.chat_completions is ChatCompletionRetry.NEVER
+    transport = _transport(external, bundle)
     redirected = answers.HAPROXY_ERRORS[502].arguments()
     lines = (
         "    balance roundrobin",
@@ -112,14 +113,13 @@ def outside(
         # A redirect is not followed, and not handed on to a client that would follow it.
         f"    http-response return {redirected} if {{ status 300:303 }} or {{ status 305:399 }}",
         *(_sent_once() if never else ()),
+        *_trusting(upstream.name, transport),
     )
     servers = {
         names.address_server(upstream.name, address): ServerLine(address, external.port, 1)
         for address in addresses
     }
-    return Backend(
-        names.outside(upstream.name), lines, _transport(external, bundle), _sorted(servers)
-    )
+    return Backend(names.outside(upstream.name), lines, transport, _sorted(servers))
 
 
 def _towards_model(
@@ -218,6 +218,16 @@ def _transport(external: External, bundle: str | None) -> str:
         f"ssl verify required ca-file {bundle or '@system-ca'} "
         f"sni str({external.host}) verifyhost {external.host} alpn http/1.1"
     )
+
+
+def _trusting(upstream: str, transport: str) -> tuple[str, ...]:
+    """A server that is off: it loads the certificates, which a server added later must find loaded.
+
+    It also makes HAProxy refuse bad certificates at once, not when an address turns up.
+    """
+    if not transport:
+        return ()
+    return (f"    server {names.placeholder(upstream)} 127.0.0.1:1 disabled {transport}",)
 
 
 def _host(external: External) -> str:

@@ -31,6 +31,9 @@ def clients(
         f"    acl to_planner path_beg {below}",
         "    acl by_model path /v1/chat/completions",
         _refused(answers.NO_SUCH_PATH, "if !to_planner !by_model"),
+        # What may be repeated must be held as a whole before it is sent.
+        f"    http-request wait-for-body time {BODY_SECONDS}s "
+        "if to_planner METH_POST { var(txn.safe) -m bool }",
         *_backend_by_model(where, ranks),
         f"    use_backend {names.PLANNER} if to_planner",
         "    use_backend %[var(txn.backend)]",

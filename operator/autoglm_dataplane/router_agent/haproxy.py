@@ -52,11 +52,11 @@ class HAProxy:
         Raises:
             HAProxyUnreachableError: nothing answers.
         """
-        structure = structure_of(await self._ask("@1 show info"))
+        structure = structure_of(await self.ask("@1 show info"))
         servers = await self.servers()
         if structure != wanted.structure:
             return Observed(structure, servers, {})
-        answers = {path: await self._ask(f"@1 show map {path}") for path in wanted.maps}
+        answers = {path: await self.ask(f"@1 show map {path}") for path in wanted.maps}
         return Observed(
             structure, servers, {path: entries_of(answer) for path, answer in answers.items()}
         )
@@ -67,7 +67,7 @@ class HAProxy:
         Raises:
             HAProxyUnreachableError: nothing answers.
         """
-        return servers_of(await self._ask("@1 show servers state"))
+        return servers_of(await self.ask("@1 show servers state"))
 
     async def carry_out(self, steps: Iterable[Step]) -> None:
         """Do the steps in order; a server that cannot be removed yet stays for the next time.
@@ -79,7 +79,7 @@ class HAProxy:
         for step in steps:
             match step:
                 case Command(text):
-                    await self._run(text)
+                    await self.run(text)
                 case ReplaceMap(path, entries):
                     await self._replace(path, entries)
                 case Removal(server):
@@ -92,36 +92,47 @@ class HAProxy:
             HAProxyRefusedError: HAProxy did not take the files; the old worker goes on.
             HAProxyUnreachableError: nothing answers.
         """
-        answer = await self._ask("reload", seconds=RELOAD_SECONDS)
+        answer = await self.ask("reload", seconds=RELOAD_SECONDS)
         if not answer.startswith("Success=1"):
             raise HAProxyRefusedError(_alerts(answer))
 
-    async def _run(self, command: str) -> None:
-        answer = (await self._ask(f"@1 {command}")).strip()
+    async def run(self, command: str) -> None:
+        """Have the newest worker do one thing.
+
+        Raises:
+            HAProxyRefusedError: it did not.
+            HAProxyUnreachableError: nothing answers.
+        """
+        answer = (await self.ask(f"@1 {command}")).strip()
         if answer and not answer.startswith(_GOOD_ANSWERS):
             raise HAProxyRefusedError(f"{' '.join(command.split()[:3])}: {_line(answer)}")
 
     async def _remove(self, server: str) -> None:
-        answer = (await self._ask(f"@1 del server {server}")).strip()
+        answer = (await self.ask(f"@1 del server {server}")).strip()
         if answer and not answer.startswith("Server deleted"):
             if any(word in answer for word in _NOT_REMOVABLE):
                 return
             raise HAProxyRefusedError(f"del: {_line(answer)}")
 
     async def _replace(self, path: str, entries: Mapping[str, str]) -> None:
-        answer = await self._ask(f"@1 prepare map {path}")
+        answer = await self.ask(f"@1 prepare map {path}")
         version = answer.rpartition(":")[2].strip()
         if not version.isdigit():
             raise HAProxyRefusedError(f"prepare map: {_line(answer)}")
         for payload in _payloads(entries):
-            refusal = (await self._ask(f"@1 add map @{version} {path} <<\n{payload}\n")).strip()
+            refusal = (await self.ask(f"@1 add map @{version} {path} <<\n{payload}\n")).strip()
             if refusal:
                 raise HAProxyRefusedError(f"add map: {_line(refusal)}")
-        refusal = (await self._ask(f"@1 commit map @{version} {path}")).strip()
+        refusal = (await self.ask(f"@1 commit map @{version} {path}")).strip()
         if refusal:
             raise HAProxyRefusedError(f"commit map: {_line(refusal)}")
 
-    async def _ask(self, command: str, seconds: float = ANSWER_SECONDS) -> str:
+    async def ask(self, command: str, seconds: float = ANSWER_SECONDS) -> str:
+        """Send one command to the master and return its whole answer.
+
+        Raises:
+            HAProxyUnreachableError: nothing answers.
+        """
         try:
             async with asyncio.timeout(seconds):
                 reader, writer = await asyncio.open_unix_connection(self._socket)

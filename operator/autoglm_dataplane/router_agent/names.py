@@ -12,6 +12,7 @@ from typing import Final
 PLANNER: Final = "planner"
 UNAVAILABLE: Final = "unavailable"
 
+_PLACEHOLDER: Final = ".tls"
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9-]+")
 
 
@@ -50,6 +51,16 @@ def pod_server(owner: str, uid: str) -> str:
 def address_server(upstream: str, address: str) -> str:
     """Server of one address of an external endpoint."""
     return f"{upstream}.{ip_address(address).packed.hex()}"
+
+
+def placeholder(upstream: str) -> str:
+    """Server that is always off; other servers' names end in at least 8 characters."""
+    return f"{upstream}{_PLACEHOLDER}"
+
+
+def is_placeholder(server: str) -> bool:
+    """Whether a server is one of those."""
+    return server.endswith(_PLACEHOLDER)
 
 
 def model_map(rank: int) -> str:

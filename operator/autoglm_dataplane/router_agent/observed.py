@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from autoglm_dataplane.router_agent import names
+
 _DOWN: Final = 0
 _ADMIN_MAINTENANCE: Final = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
 _ADMIN_DRAIN: Final = 0x08 | 0x10
@@ -67,7 +69,8 @@ def servers_of(show_servers_state: str) -> dict[str, dict[str, ObservedServer]]:
             columns = line.removeprefix(_HEADER).split()
         elif columns:
             row = dict(zip(columns, line.split(), strict=False))
-            found.setdefault(row["be_name"], {})[row["srv_name"]] = _server(row)
+            if not names.is_placeholder(row["srv_name"]):
+                found.setdefault(row["be_name"], {})[row["srv_name"]] = _server(row)
     return found
 
 

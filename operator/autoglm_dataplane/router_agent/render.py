@@ -64,7 +64,7 @@ def render(document: RoutingDocument, pins: Pins, where: Layout) -> Rendered:
         *frontends.internal(document, where, models=next(iter(models)), ranks=ranks),
         *(
             line
-            for upstream in document.upstreams
+            for upstream in _by_name(document)
             if upstream.external is not None
             for line in frontends.hop(upstream.name, where)
         ),
@@ -84,7 +84,7 @@ def tiers(document: RoutingDocument) -> dict[tuple[str, int], tuple[Upstream, ..
 def _backends(document: RoutingDocument, pins: Pins, where: Layout) -> list[Backend]:
     found = [backends.unavailable(), backends.planner(document, where)]
     found += [backends.tier(document, members, where) for members in tiers(document).values()]
-    for upstream in sorted(document.upstreams, key=lambda one: one.name):
+    for upstream in _by_name(document):
         found.append(backends.direct(document, upstream, where))
         if upstream.external is not None:
             ca = upstream.external.ca
@@ -92,6 +92,11 @@ def _backends(document: RoutingDocument, pins: Pins, where: Layout) -> list[Back
             addresses = pins.get(upstream.name, ())
             found.append(backends.outside(document, upstream, addresses, where, bundle))
     return found
+
+
+def _by_name(document: RoutingDocument) -> list[Upstream]:
+    """Upstreams in an order that means nothing, so that another order is no change."""
+    return sorted(document.upstreams, key=lambda one: one.name)
 
 
 def _maps(document: RoutingDocument, where: Layout) -> dict[str, dict[str, str]]:

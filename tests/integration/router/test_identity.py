@@ -48,7 +48,10 @@ async def test_a_new_key_needs_no_reload(pod: Pod) -> None:
         await pod.route(an_external("one", one.port, api_key=strange))
         await ask(client)
         assert await pod.worker() == worker
-    assert [seen.headers["authorization"] for seen in one.seen] == ["Bearer old", f"Bearer {strange}"]
+    assert [seen.headers["authorization"] for seen in one.seen] == [
+        "Bearer old",
+        f"Bearer {strange}",
+    ]
 
 
 async def test_an_address_that_is_not_allowed_is_never_connected_to(pod: Pod) -> None:
@@ -86,6 +89,28 @@ async def test_checks_certificate_and_name_of_a_tls_endpoint(pod: Pod, tmp_path:
         assert await status() == 503
     assert len(one.seen) == seen
     assert one.seen[0].headers["host"] == f"models.example.com:{one.port}"
+
+
+async def test_a_tls_endpoint_that_is_found_later_needs_no_reload(pod: Pod, tmp_path: Path) -> None:
+    authority = an_authority(tmp_path, "models.example.com")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(authority.certificate, authority.key)
+    async with serving("one", tls=tls) as (one,), pod.client() as client:
+        await pod.route(
+            an_external(
+                "one",
+                one.port,
+                host="models.example.com",
+                scheme=Scheme.HTTPS,
+                ca=authority.bundle,
+            )
+        )
+        worker = await pod.worker()
+        assert (await ask(client)).status_code == 503
+        pod.names = {"models.example.com": ("127.0.0.1",)}
+        await pod.agent.look(resolve=True)
+        assert (await ask(client)).status_code == 200
+        assert await pod.worker() == worker
 
 
 @pytest.mark.parametrize("gone", [False, True])

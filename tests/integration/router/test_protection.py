@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
-from autoglm_api.routing import Breaker, ChatCompletionRetry, Planner, Retry, Timeouts
+from autoglm_api.routing import Breaker, ChatCompletionRetry, Planner, Retry, Timeouts, Upstream
 from autoglm_dataplane.router_agent.observed import ServerState
-from fake_upstreams import drops, hangs, says, serving
+from fake_upstreams import Reply, Request, drops, hangs, says, serving
 from router_pods import Pod, ask, ask_many, until
 from routingtables import a_managed, a_server, an_external
 
+Make = Callable[..., Upstream]
 ONCE = Retry(max_attempts=1)
 NEVER = Retry(chat_completions=ChatCompletionRetry.NEVER)
 SOON = Breaker(open_milliseconds=300)
@@ -29,10 +31,10 @@ async def states(pod: Pod, start: str = "tier.") -> dict[str, ServerState]:
 
 @pytest.mark.parametrize("failure", [says(503), says(429), says(500), drops()])
 async def test_repeats_a_completion_elsewhere_before_its_first_byte(
-    pod: Pod, failure: object
+    pod: Pod, failure: Reply
 ) -> None:
     async with serving("bad", "good") as (bad, good), pod.client() as client:
-        bad.reply = failure  # type: ignore[assignment]
+        bad.reply = failure
         await pod.route(a_managed("bad", bad.port), a_managed("good", good.port))
         replies = await ask_many(client, 4)
     assert [reply.json() for reply in replies] == [{"upstream": "good"}] * 4
@@ -71,12 +73,12 @@ async def test_does_not_ask_a_single_busy_server_again(pod: Pod) -> None:
 
 
 @pytest.mark.parametrize("make", [a_managed, an_external])
-async def test_never_repeats_what_was_sent_if_told_so(pod: Pod, make: object) -> None:
+async def test_never_repeats_what_was_sent_if_told_so(pod: Pod, make: Make) -> None:
     async with serving("a", "b") as upstreams, pod.client() as client:
         for upstream in upstreams:
             upstream.reply = says(503, busy=True)
         await pod.route(
-            *(make(one.name, one.port) for one in upstreams),  # type: ignore[operator]
+            *(make(one.name, one.port) for one in upstreams),
             retry=NEVER,
         )
         reply = await ask(client)
@@ -86,11 +88,11 @@ async def test_never_repeats_what_was_sent_if_told_so(pod: Pod, make: object) ->
 
 
 @pytest.mark.parametrize("make", [a_managed, an_external])
-async def test_repeats_what_was_never_sent_even_then(pod: Pod, make: object) -> None:
+async def test_repeats_what_was_never_sent_even_then(pod: Pod, make: Make) -> None:
     async with serving("dead", "good") as (dead, good), pod.client() as client:
         await dead.stop()
         await pod.route(
-            *(make(one.name, one.port) for one in (dead, good)),  # type: ignore[operator]
+            *(make(one.name, one.port) for one in (dead, good)),
             retry=NEVER,
         )
         replies = await ask_many(client, 4)
@@ -99,9 +101,11 @@ async def test_repeats_what_was_never_sent_even_then(pod: Pod, make: object) -> 
 
 
 async def test_does_not_repeat_a_task_without_an_idempotency_key(pod: Pod) -> None:
+    async def fails(request: Request, writer: asyncio.StreamWriter) -> None:
+        await says(200 if request.path == "/readyz" else 500)(request, writer)
+
     async with serving("a", "b") as (first, second), pod.client() as client:
-        first.reply = second.reply = says(500)
-        first.probe_reply = second.probe_reply = None
+        first.reply = second.reply = fails
         await pod.route(
             planner=Planner(servers=(a_server(first.port), a_server(second.port))),
             retry=Retry(max_attempts=2),
@@ -117,10 +121,10 @@ async def test_does_not_repeat_a_task_without_an_idempotency_key(pod: Pod) -> No
 
 
 @pytest.mark.parametrize("make", [a_managed, an_external])
-async def test_opens_the_circuit_after_five_failures_in_a_row(pod: Pod, make: object) -> None:
+async def test_opens_the_circuit_after_five_failures_in_a_row(pod: Pod, make: Make) -> None:
     async with serving("bad") as (bad,), pod.client() as client:
         bad.reply = says(503)
-        await pod.route(make("bad", bad.port), retry=ONCE)  # type: ignore[operator]
+        await pod.route(make("bad", bad.port), retry=ONCE)
         await ask_many(client, 4)
         assert await states(pod) == {"bad": ServerState.UP}
         await ask_many(client, 1)
@@ -129,6 +133,16 @@ async def test_opens_the_circuit_after_five_failures_in_a_row(pod: Pod, make: ob
     assert len(bad.seen) == 5
     assert reply.status_code == 503
     assert reply.headers["retry-after"] == "5"
+
+
+async def test_answers_for_a_dead_endpoint_whose_connection_was_used_before(pod: Pod) -> None:
+    async with serving("dead") as (dead,), pod.client() as client:
+        await pod.route(an_external("dead", dead.port))
+        await ask_many(client, 3)
+        await dead.stop()
+        for _ in range(3):
+            async with pod.client() as other:
+                assert (await ask(other)).status_code == 503
 
 
 async def test_a_success_in_between_keeps_the_circuit_closed(pod: Pod) -> None:

@@ -3,17 +3,19 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import AsyncGenerator
+from itertools import pairwise
 
 import pytest
 
 from autoglm_api.routing import Listener, Planner
 from fake_upstreams import says, serving, streams
 from router_pods import Pod, ask, ask_many
-from routingtables import MODEL, a_managed, a_server, an_external
+from routingtables import INTERNAL_TOKEN, MODEL, a_managed, a_server, an_external
 
 
 def error_of(text: str) -> dict[str, object]:
-    error = json.loads(text)["error"]
+    error: dict[str, object] = json.loads(text)["error"]
     assert set(error) == {"message", "type", "param", "code"}
     return error
 
@@ -127,7 +129,7 @@ async def test_says_what_to_do_about_a_large_body_with_the_model_last(pod: Pod) 
 
 
 async def test_refuses_a_large_body_that_hides_its_length(pod: Pod) -> None:
-    async def parts():  # noqa: ANN202 - an async generator of httpx
+    async def parts() -> AsyncGenerator[bytes]:
         yield b'{"model": "' + MODEL.encode() + b'", "messages": "'
         yield b"x" * 200_000
         yield b'"}'
@@ -164,7 +166,7 @@ async def test_takes_tasks_and_virtual_models_to_the_planner(pod: Pod) -> None:
         ("GET", "/v1/runs/17/events?last=3"),
         ("POST", "/v1/chat/completions"),
     ]
-    assert {request.headers["authorization"] for request in asked} == {"Bearer internal-token"}
+    assert {request.headers["authorization"] for request in asked} == {f"Bearer {INTERNAL_TOKEN}"}
 
 
 async def test_reaches_one_upstream_by_name_with_the_internal_token(pod: Pod) -> None:
@@ -209,17 +211,15 @@ async def test_shares_by_weight(pod: Pod) -> None:
 
 async def test_hands_a_streams_events_on_at_once(pod: Pod) -> None:
     loop = asyncio.get_running_loop()
-    arrived: list[float] = []
     async with serving("one") as (one,), pod.client() as client:
         one.reply = streams(chunks=10, pause=0.05)
         await pod.route(an_external("one", one.port))
         async with client.stream(
             "POST", "/v1/chat/completions", json={"model": MODEL, "stream": True}
         ) as reply:
-            async for _ in reply.aiter_raw():
-                arrived.append(loop.time())
+            arrived = [loop.time() async for _ in reply.aiter_raw()]
     # Held back, events come in pairs: one of the two has no distance to the other.
-    distances = [later - earlier for earlier, later in zip(arrived, arrived[1:], strict=False)]
+    distances = [later - earlier for earlier, later in pairwise(arrived)]
     assert len(arrived) >= 10
     assert sum(distance > 0.02 for distance in distances) >= 8
 
@@ -233,4 +233,3 @@ async def test_does_not_hand_a_redirect_on(pod: Pod) -> None:
     assert reply.status_code == 502
     assert "location" not in reply.headers
     assert elsewhere.seen == []
-

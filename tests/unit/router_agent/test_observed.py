@@ -1,0 +1,54 @@
+from autoglm_dataplane.router_agent.observed import (
+    ObservedServer,
+    ServerState,
+    entries_of,
+    servers_of,
+    structure_of,
+)
+
+HEADER = (
+    "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight"
+    " srv_iweight srv_time_since_last_change srv_check_status srv_port"
+)
+
+
+def a_line(name: str, op: int, admin: int, address: str = "10.0.0.1", port: int = 80) -> str:
+    return f"3 tier.0.m 1 {name} {address} {op} {admin} 7 3 10 6 {port}"
+
+
+def test_reads_servers_and_their_states() -> None:
+    lines = [
+        a_line("up.aaaaaaaa", 2, 0),
+        a_line("starting.aaaaaaaa", 1, 0),
+        a_line("down.aaaaaaaa", 0, 0),
+        a_line("off.aaaaaaaa", 0, 1),
+        a_line("drain.aaaaaaaa", 2, 8),
+        a_line("hop", 2, 0, "-", 0),
+        a_line("one.tls", 0, 4),
+    ]
+    found = servers_of("\n".join([HEADER, *lines, ""]))
+    assert {name: server.state for name, server in found["tier.0.m"].items()} == {
+        "up.aaaaaaaa": ServerState.UP,
+        "starting.aaaaaaaa": ServerState.UP,
+        "down.aaaaaaaa": ServerState.DOWN,
+        "off.aaaaaaaa": ServerState.MAINTENANCE,
+        "drain.aaaaaaaa": ServerState.DRAIN,
+        "hop": ServerState.UP,
+    }
+    assert found["tier.0.m"]["up.aaaaaaaa"] == ObservedServer("10.0.0.1", 80, 7, ServerState.UP)
+
+
+def test_no_answer_has_no_servers() -> None:
+    assert servers_of("") == {}
+
+
+def test_reads_the_structure_from_the_description() -> None:
+    assert structure_of("Pid: 7\ndescription: 0123456789abcdef\n") == "0123456789abcdef"
+    assert structure_of("Pid: 7\n") == ""
+
+
+def test_reads_maps_with_strange_values() -> None:
+    assert entries_of('\n0x7f1 key va;l"ue\\#\n0x7f2 other 1\n\n') == {
+        "key": 'va;l"ue\\#',
+        "other": "1",
+    }
