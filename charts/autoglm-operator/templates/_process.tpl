@@ -29,6 +29,8 @@ spec:
     spec:
       serviceAccountName: {{ $name }}
       automountServiceAccountToken: true
+      # Variables named after Services (AUTOGLM_RECEIVER_PORT, ...) would be taken for settings.
+      enableServiceLinks: false
       terminationGracePeriodSeconds: 30
       securityContext:
         runAsNonRoot: true

@@ -80,6 +80,7 @@ def test_every_process_runs_restricted_with_probes_and_a_budget(render: Render) 
     assert set(deployments) == set(PROCESSES)
     for deployment in deployments.values():
         pod, container = deployment["spec"]["template"]["spec"], _container(deployment)
+        assert pod["enableServiceLinks"] is False, "variables of Services look like settings"
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert container["securityContext"] == {
