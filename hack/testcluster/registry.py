@@ -73,12 +73,13 @@ class _Registry:
         while True:
             try:
                 self._call("GET", "/v2/")
-                return
             except ConnectionRefusedError:
                 self._connection.close()  # or it refuses to begin another request
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
+            else:
+                return
 
     def has_blob(self, repository: str, digest: str) -> bool:
         return self._call("HEAD", f"/v2/{repository}/blobs/{digest}") in DONE
