@@ -21,6 +21,7 @@ import httpx
 from openai import AsyncOpenAI
 
 from autoglm_dataplane.taskstore.connection import Connection
+from autoglm_operator.manifests import secrets, store
 from images import command_inside
 
 START_SECONDS = 60.0
@@ -32,7 +33,6 @@ PASSWORD = "password-of-the-store"  # noqa: S105 - good for nothing but this sta
 SOURCES = Path(__file__).parent.parent / "operator"
 SHARED = Path("/tmp")  # noqa: S108 - the directory that Valkey's root has, too
 ENVIRONMENT = os.environ  # noqa: TID251 - what programs need to start
-VALKEY_ARGUMENTS = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
 
 
 @dataclass
@@ -183,8 +183,8 @@ class Stack:
 
     async def journal(self, run_id: str) -> list[dict[str, str]]:
         """The journal of a run, straight from the store."""
-        async with self.store() as store:
-            return [dict(each.fields) for each in await store.entries(f"autoglm:run:{run_id}")]
+        async with self.store() as opened:
+            return [dict(each.fields) for each in await opened.entries(f"autoglm:run:{run_id}")]
 
     @contextlib.asynccontextmanager
     async def store(self) -> AsyncGenerator[Connection]:
@@ -202,9 +202,9 @@ class Stack:
             return reply
 
     async def _all_joined(self, executors: int) -> None:
-        async with self.store() as store:
+        async with self.store() as opened:
             while True:
-                if len(await store.members("autoglm:executors")) >= executors:
+                if len(await opened.members("autoglm:executors")) >= executors:
                     return
                 await asyncio.sleep(POLL_SECONDS)
 
@@ -227,14 +227,17 @@ class Stack:
     def _write_secrets(self) -> None:
         (self.directory / "token").write_text(TOKEN)
         (self.directory / "password").write_text(PASSWORD)
+        config = secrets.internal_data({}, (TOKEN, PASSWORD))[secrets.VALKEY_CONFIG]
+        (self.directory / secrets.VALKEY_CONFIG).write_bytes(config)
         (self.directory / "data").mkdir()
 
     def _add_valkey(self) -> None:
         port = free_port()
         argv = [
-            *("/usr/bin/valkey-server", "--port", str(port), "--bind", "127.0.0.1"),
-            *("--requirepass", PASSWORD, "--dir", str(self.directory / "data")),
-            *VALKEY_ARGUMENTS,
+            *("/usr/bin/valkey-server", str(self.directory / secrets.VALKEY_CONFIG)),
+            *store.ARGUMENTS,
+            # Given twice, the last one counts.
+            *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(self.directory / "data")),
         ]
         inside = command_inside(self.valkey_root, argv, binds={SHARED: str(SHARED)})
         log = self.directory / "valkey.log"
