@@ -17,7 +17,7 @@ from autoglm_operator.decisions import addresses
 from autoglm_operator.decisions.endpoint import ready_pods
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import timedelta
 
     from autoglm_api.autoglmcluster import AutoGLMCluster, Upstream
@@ -156,11 +156,14 @@ def shares(
     )
 
 
-def probe_failures_only(
-    upstreams: Iterable[UpstreamSeen], live: Mapping[str, object]
-) -> frozenset[str]:
-    """Upstreams of the last table that are worth keeping while probes are not to be believed."""
-    return frozenset(each.upstream.name for each in upstreams if each.upstream.name in live)
+def task_model(upstreams: Iterable[UpstreamSeen]) -> str:
+    """The model that works on tasks: that of the first upstream of the first tier.
+
+    It depends on the spec alone and not on what is up, because a change of it replaces pods.
+    """
+    known = [each for each in upstreams if each.endpoint is not None]
+    first = min(known, key=lambda each: each.upstream.priority, default=None)
+    return first.endpoint.spec.model if first is not None and first.endpoint is not None else ""
 
 
 def _tier(seen: UpstreamSeen) -> tuple[str, int]:

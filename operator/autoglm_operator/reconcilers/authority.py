@@ -70,7 +70,7 @@ class Authority:
             if certificates.is_authority(stored, now):
                 return stored
             raise
-        log.info("certificate authority made", extra={"secret_name": SECRET_NAME})
+        log.info("certificate authority made", extra={"child": SECRET_NAME})
         return made
 
     def _secret(self, pair: KeyPair) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from autoglm_api import kinds, labels, routing
+from autoglm_api import kinds, labels, routing, virtualmodels
 from autoglm_api.autoglmcluster import AutoGLMCluster
 from autoglm_api.conditions import ConditionType, Reason, set_condition
 from autoglm_api.modelendpoint import ModelEndpoint
@@ -54,8 +54,8 @@ CHILD_KINDS = (
     kinds.SERVICE,
     kinds.POD_DISRUPTION_BUDGET,
 )
-# The name under which clients reach planner and executors.
-VIRTUAL_MODELS = (labels.APPLICATION,)
+# The names under which clients reach planner and executors.
+VIRTUAL_MODELS = tuple(virtualmodels.NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,9 @@ class ClusterReconciler:
     async def _observe(self, cluster: AutoGLMCluster) -> _Work:
         deps, meta = self._deps, cluster.metadata
         owner = Owner(kinds.AUTOGLM_CLUSTER, meta.namespace, meta.name, meta.uid)
-        desired = manifests.children(cluster, owner, deps.images)
+        upstreams = await self._upstreams(cluster)
+        model = table.task_model(upstreams)
+        desired = manifests.children(cluster, owner, deps.images, model)
         foreign = await deps.applier.foreign(desired, meta.uid)
         accepted = decision.name_conflict(foreign) or statuses.holds(
             Reason.ACCEPTED, "The cluster is accepted."
@@ -142,7 +144,7 @@ class ClusterReconciler:
             cluster=cluster,
             owner=owner,
             desired=desired,
-            upstreams=await self._upstreams(cluster),
+            upstreams=upstreams,
             accepted=accepted,
             routing=_reported(cluster),
         )

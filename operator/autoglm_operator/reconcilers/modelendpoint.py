@@ -71,12 +71,12 @@ class EndpointReconciler:
             return Result()
         seen = await self._observe(key, endpoint)
         plan = decision.decide(seen)
-        failure = await self._act(plan, endpoint)
+        changed, failure = await self._act(plan, endpoint)
         if plan.accepted.status:
             self._deps.probing.look(key, endpoint)
         refused = str(failure.message) if isinstance(failure, errors.ApiError) else None
         status = decision.status_of(
-            await self._observe(key, endpoint) if plan.apply else seen,
+            await self._observe(key, endpoint) if changed else seen,
             plan,
             refused if isinstance(failure, errors.Invalid | errors.Forbidden) else None,
             self._deps.clock.now(),
@@ -106,16 +106,21 @@ class EndpointReconciler:
             pods=pods_of(deps.store, endpoint),
         )
 
-    async def _act(self, plan: EndpointPlan, endpoint: ModelEndpoint) -> Exception | None:
+    async def _act(
+        self, plan: EndpointPlan, endpoint: ModelEndpoint
+    ) -> tuple[bool, Exception | None]:
+        """Write what was planned; returns whether anything was sent, and what stopped it."""
         uid = endpoint.metadata.uid
+        changed = False
         try:
             for child in plan.apply:
-                await self._deps.applier.apply(child, uid)
+                changed |= await self._deps.applier.apply(child, uid)
             for child in plan.delete:
                 await self._deps.applier.delete(child, uid)
+                changed = True
         except (errors.ApiError, NameTakenError) as error:
-            return error
-        return None
+            return changed, error
+        return changed, None
 
 
 def pods_of(store: ObjectStore, endpoint: ModelEndpoint) -> tuple[Manifest, ...]:

@@ -65,6 +65,6 @@ def configure(level: str = "INFO", stream: IO[str] | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # One INFO line per HTTP request would drown ours.
-    for name in ("httpx", "httpcore", "asyncio"):
+    # One INFO line per HTTP request or watched event would drown ours.
+    for name in ("httpx", "httpcore", "asyncio", "kopf", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
