@@ -40,6 +40,7 @@ class PolicyCatalogue:
             problem = matching.problem_of(policy)
             if problem is None and not policy.metadata.deletion_timestamp:
                 self._policies[where] = policy
+                log.info("policy learnt", extra={"policy": "/".join(where)})
                 return
         self._policies.pop(where, None)
         log.warning("policy not in use", extra={"policy": "/".join(where), "problem": problem})

@@ -124,7 +124,11 @@ async def _climb(kube: Reader, namespace: str, bottom: Manifest) -> list[Manifes
         # A pod of a node names it as controller; nodes are none of our business here.
         if kind is None or not kind.namespaced:
             break
-        owner = await kube.get(kind, namespace, ref["name"])
+        try:
+            owner = await kube.get(kind, namespace, ref["name"])
+        except errors.Forbidden:
+            # Its UID in the reference is enough to tell targets apart.
+            break
         if owner is None or uid_of(owner) != ref["uid"]:
             break
         chain.append(owner)

@@ -1,0 +1,130 @@
+"""Alerts, senders and the state of runs, as tests of healing need them.
+
+Exists so that each such test states only what it is about. Never decides when to look.
+"""
+
+import hashlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from autoglm_api.healingpolicy import HealingPolicy
+from autoglm_operator.runtime import certificates
+from autoglm_operator.runtime.clock import SystemClock
+from healing_processes import HealingProcess
+from kube import Kube
+from kubeconfig import Object
+from sick_pods import SickPods
+from statuses import is_ready
+
+READY_SECONDS = 60.0
+"""Arbitrary, because a process is ready within seconds on an idle machine."""
+
+MakeProcess = Callable[..., HealingProcess]
+MakePolicy = Callable[..., HealingPolicy]
+StartRun = Callable[[HealingPolicy, Object], str]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The receiver's certificate on disk, and who trusts it."""
+
+    directory: Path
+    context: ssl.SSLContext
+
+    @classmethod
+    def made(cls, directory: Path) -> Self:
+        """Write a certificate for localhost by an authority of its own."""
+        now = SystemClock().now()
+        authority = certificates.new_authority("test", now)
+        issued = certificates.issue(authority, "localhost", now)
+        directory.mkdir(exist_ok=True)
+        (directory / "tls.crt").write_bytes(issued.certificate)
+        (directory / "tls.key").write_bytes(issued.key)
+        return cls(directory, ssl.create_default_context(cadata=authority.certificate.decode()))
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Posts alerts with the token of a ServiceAccount that may."""
+
+    receiver: HealingProcess
+    trust: Trust
+    token: str | None
+
+    def post(self, *alerts: Object, **document: object) -> httpx.Response:
+        """Deliver alerts as one group."""
+        body = {"version": "4", "groupKey": "{}", "status": "firing", "alerts": list(alerts)}
+        return self.receiver.deliver(body | document, self.token, self.trust.context)
+
+
+def allow(kube: Kube, release: str, account: str) -> None:
+    """Give a ServiceAccount the right to post alerts."""
+    group = "rbac.authorization.k8s.io"
+    rule = {"apiGroups": ["autoglm.io"], "resources": ["healingruns/alerts"], "verbs": ["create"]}
+    kube.apply(
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "Role",
+            "metadata": {"name": "alert-sender"},
+            "rules": [rule],
+        },
+        release,
+    )
+    kube.apply(
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": account},
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": "alert-sender"},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": release}],
+        },
+        release,
+    )
+
+
+def token_of(kube: Kube, release: str, account: str, audience: str = "autoglm-receiver") -> str:
+    """A token of a ServiceAccount, which is made if it is missing."""
+    kube.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}}, release
+    )
+    path = f"/api/v1/namespaces/{release}/serviceaccounts/{account}/token"
+    answer = kube.call("POST", path, {"spec": {"audiences": [audience]}})
+    return str(answer["status"]["token"])
+
+
+def an_alert(pod: str, namespace: str, **changes: Any) -> Object:  # noqa: ANN401
+    """An alert about a pod as Alertmanager sends it; each pod has a fingerprint of its own."""
+    labels = {"alertname": "KubePodCrashLooping", "namespace": namespace, "pod": pod}
+    return {
+        "status": "firing",
+        "labels": labels,
+        "annotations": {},
+        "startsAt": SystemClock().now().isoformat(timespec="milliseconds"),
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "",
+        "fingerprint": hashlib.sha256(pod.encode()).hexdigest()[:16],
+        **changes,
+    }
+
+
+def phase_of(kube: Kube, namespace: str, name: str) -> str:
+    """The phase of a run, "Pending" before the healer has seen it."""
+    run = kube.get("HealingRun", name, namespace) or {}
+    return str(run.get("status", {}).get("phase", "Pending"))
+
+
+def reason_of(kube: Kube, namespace: str, name: str, about: str = "Progressing") -> str:
+    """The reason of a condition of a run, empty if it is not there."""
+    run = kube.get("HealingRun", name, namespace) or {}
+    conditions: list[Object] = run.get("status", {}).get("conditions") or []
+    return next((str(each["reason"]) for each in conditions if each["type"] == about), "")
+
+
+def all_ready(pods: SickPods) -> bool:
+    """Whether two pods are there and ready."""
+    return [is_ready(pod) for pod in pods.live()] == [True, True]

@@ -1,0 +1,128 @@
+"""Fixtures of healing on the real API server: a workload, a policy, and the two processes."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import customresources
+from autoglm_api.alerts import Alert
+from autoglm_api.healingpolicy import HealingPolicy
+from autoglm_operator.decisions import matching
+from healing_objects import (
+    READY_SECONDS,
+    MakePolicy,
+    MakeProcess,
+    Sender,
+    StartRun,
+    Trust,
+    allow,
+    an_alert,
+    token_of,
+)
+from healing_processes import HealingProcess, running
+from kube import Kube
+from kubeconfig import Object
+from recording_proxy import RecordingProxy
+from sick_pods import SickPods, a_web_deployment
+from statuses import is_available
+from timeline import Timeline, within
+
+
+@pytest.fixture
+def release(make_namespace: Callable[[str], str]) -> str:
+    """The namespace that receiver and healer run in; nothing is healed there."""
+    return make_namespace("restricted")
+
+
+@pytest.fixture
+def make_process(
+    proxy: RecordingProxy, crds: list[str], namespace: str, release: str, tmp_path: Path
+) -> MakeProcess:
+    """Make a replica that works in the test's namespace through the recording proxy."""
+    assert crds
+    config = proxy.kubeconfig(tmp_path / "kubeconfig")
+
+    def make(subcommand: str, uid: str = "one", **settings: str) -> HealingProcess:
+        told = {"watch_namespaces": namespace, **settings}
+        if subcommand == "healer":
+            told = {"admission": "Off", **told}
+        return HealingProcess(subcommand, config, release, tmp_path, uid, told)
+
+    return make
+
+
+@pytest.fixture
+def healer(make_process: MakeProcess) -> Generator[HealingProcess]:
+    """One running healer."""
+    with running(make_process("healer")) as process:
+        yield process
+
+
+@pytest.fixture
+def trust(tmp_path: Path) -> Trust:
+    """A certificate for localhost, as the operator would make it for a Service."""
+    return Trust.made(tmp_path / "tls")
+
+
+@pytest.fixture
+def receiver(make_process: MakeProcess, trust: Trust) -> Generator[HealingProcess]:
+    """One running receiver that is ready."""
+    process = make_process("receiver", tls_directory=str(trust.directory))
+    with running(process):
+        Timeline().want(within(READY_SECONDS), "the receiver is ready", process.ready)
+        yield process
+
+
+@pytest.fixture
+def sender(kube: Kube, receiver: HealingProcess, trust: Trust, release: str) -> Sender:
+    """An Alertmanager whose ServiceAccount holds the right."""
+    allow(kube, release, "alertmanager")
+    return Sender(receiver, trust, token_of(kube, release, "alertmanager"))
+
+
+@pytest.fixture
+def pods(kube: Kube, namespace: str) -> Generator[SickPods]:
+    """Two pods of Deployment web, both ready at first."""
+    with SickPods(kube, namespace).playing() as played:
+        kube.create(a_web_deployment(), namespace)
+        Timeline().want(
+            within(READY_SECONDS),
+            "the workload is available",
+            lambda: is_available(kube.get("Deployment", "web", namespace)),
+        )
+        yield played
+
+
+@pytest.fixture
+def make_policy(kube: Kube, crds: list[str], namespace: str) -> MakePolicy:
+    """Store a policy that restarts pods of web quickly, and what the test replaces."""
+    assert crds
+
+    def make(**spec: Any) -> HealingPolicy:  # noqa: ANN401 - parts of a spec
+        built = customresources.a_policy(
+            "crash",
+            **{
+                "mode": "Enforce",
+                "target": {"kind": "Workload", "selector": {"matchLabels": {"app": "web"}}},
+                "verify": {"stabilization": "1s", "timeout": "30s"},
+                "guards": {"cooldown": "0s", "maxWait": "10m"},
+                **spec,
+            },
+        )
+        return HealingPolicy.read(kube.create(built, namespace))
+
+    return make
+
+
+@pytest.fixture
+def start_run(kube: Kube, namespace: str) -> StartRun:
+    """Store the run that the receiver would make for a pod, and return its name."""
+
+    def start(policy: HealingPolicy, pod: Object) -> str:
+        alert = Alert.model_validate(an_alert(pod["metadata"]["name"], namespace))
+        made = kube.create(matching.run_for(policy, alert), namespace)
+        return str(made["metadata"]["name"])
+
+    return start

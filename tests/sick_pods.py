@@ -1,0 +1,128 @@
+"""Plays kubelet for the pods of a namespace, some of which are sick until they are replaced.
+
+Exists so that healing runs against the real API server and its controllers without nodes: a sick
+pod stays unready and counts restarts, every other one becomes ready. Never used where nodes are.
+"""
+
+import contextlib
+import threading
+from collections.abc import Generator
+
+from kube import Kube, KubeError, KubeUnreachableError
+from kubeconfig import Object
+
+LOOK_SECONDS = 0.2
+"""Arbitrary, because it only has to be short against what tests wait for."""
+NOBODY = "nobody"
+"""A scheduler that does not exist: the real one would say that no node fits."""
+
+
+def a_web_deployment(replicas: int = 2) -> Object:
+    """A Deployment whose pods nobody schedules."""
+    labels = {"app": "web"}
+    container = {"name": "main", "image": "registry.local/none:1"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "labels": labels},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "schedulerName": NOBODY,
+                    "automountServiceAccountToken": False,
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "containers": [
+                        container
+                        | {
+                            "securityContext": {
+                                "allowPrivilegeEscalation": False,
+                                "capabilities": {"drop": ["ALL"]},
+                            }
+                        }
+                    ],
+                },
+            },
+        },
+    }
+
+
+class SickPods:
+    """The pods of one namespace."""
+
+    def __init__(self, kube: Kube, namespace: str) -> None:
+        self.kube = kube
+        self.namespace = namespace
+        self.sick: set[str] = set()
+        """UIDs of pods that stay unready."""
+        self.hopeless = False
+        """Every new pod is sick, too."""
+        self._seen: dict[str, str] = {}
+        self._stop = threading.Event()
+
+    def live(self) -> list[Object]:
+        """The pods that are not being deleted, oldest first."""
+        found = self.kube.list("Pod", self.namespace)
+        alive = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        return sorted(alive, key=lambda pod: pod["metadata"]["name"])
+
+    def sicken(self) -> Object:
+        """Make one pod sick and return it as it is then."""
+        pod = self.live()[0]
+        self.sick.add(pod["metadata"]["uid"])
+        self._show(pod, "False")
+        return pod
+
+    @contextlib.contextmanager
+    def playing(self) -> Generator["SickPods"]:
+        """Play until the block ends."""
+        thread = threading.Thread(target=self._play, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def _play(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):
+            with contextlib.suppress(KubeError, KubeUnreachableError):
+                for pod in self.live():
+                    self._look(pod)
+
+    def _look(self, pod: Object) -> None:
+        uid = pod["metadata"]["uid"]
+        if self.hopeless and uid not in self._seen:
+            self.sick.add(uid)
+        ready = "False" if uid in self.sick else "True"
+        if self._seen.get(uid) != ready:
+            self._show(pod, ready)
+
+    def _show(self, pod: Object, ready: str) -> None:
+        restarts = 5 if ready == "False" else 0
+        state: Object = {"running": {}} if ready == "True" else {"waiting": {"reason": "Error"}}
+        status = {
+            "phase": "Running",
+            "conditions": [
+                {"type": kind, "status": ready, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+                for kind in ("Ready", "ContainersReady")
+            ],
+            "containerStatuses": [
+                {
+                    "name": "main",
+                    "image": "none",
+                    "imageID": "none",
+                    "ready": ready == "True",
+                    "restartCount": restarts,
+                    "state": state,
+                }
+            ],
+        }
+        name = pod["metadata"]["name"]
+        self.kube.patch("Pod", name, self.namespace, {"status": status}, subresource="status")
+        self._seen[pod["metadata"]["uid"]] = ready
