@@ -151,6 +151,7 @@ def _down(settings: Settings, words: Sequence[str]) -> None:
     known = record.read(settings)
     with record.locked(settings):
         provider_called(known.provider if known else "embedded", settings).down()
+        record.remove_lock(settings)
 
 
 def _status(settings: Settings, words: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 from testcluster.errors import ClusterError
 from testcluster.settings import Settings
@@ -60,18 +61,39 @@ def locked(settings: Settings) -> Generator[None]:
         ClusterError: someone else is at it.
     """
     _make(settings.state_root)
-    with settings.lock_file.open("a+", encoding="utf-8") as lock:
+    with _own_lock(settings) as lock:
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def remove_lock(settings: Settings) -> None:
+    """Leave no lock file behind; only for the holder of the lock."""
+    settings.lock_file.unlink(missing_ok=True)
+
+
+def _own_lock(settings: Settings) -> TextIO:
+    while True:
+        lock = settings.lock_file.open("a+", encoding="utf-8")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
+            lock.close()
             message = f"process {holder} is changing the cluster {settings.name!r}; wait for it"
             raise ClusterError(message) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+        if _is(lock, settings.lock_file):
+            return lock
+        lock.close()  # its holder removed the file between our two calls
+
+
+def _is(file: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _make(directory: Path) -> None:

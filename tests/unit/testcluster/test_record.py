@@ -53,6 +53,18 @@ def test_the_lock_is_free_afterwards(settings: Settings) -> None:
             pass
 
 
+def test_a_removed_lock_protects_nobody(settings: Settings) -> None:
+    with record.locked(settings):
+        record.remove_lock(settings)
+        assert not settings.lock_file.exists()
+    with (
+        record.locked(settings),
+        pytest.raises(ClusterError, match="is changing"),
+        record.locked(settings),
+    ):
+        pass
+
+
 def test_clusters_of_other_names_are_not_locked(settings: Settings) -> None:
     other = Settings(name="green", state_root=settings.state_root)
     with record.locked(settings), record.locked(other):
