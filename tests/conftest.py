@@ -15,7 +15,7 @@ import builders
 import kubeconfig
 from clusterlink import ClusterCommand, kubeconfig_path, nodes_required
 from faults import Faults
-from kube import Kube
+from kube import Kube, KubeError, KubeUnreachableError
 from statuses import is_ready, taints
 from summary import Summary
 from timeline import Timeline, within
@@ -88,6 +88,9 @@ def make_namespace(
     yield make
     if test.stash.get(FAILED, False):
         request.config.stash[SUMMARY].leftovers.update(dict.fromkeys(made, test.nodeid))
+        for name in made:
+            # The cluster may be gone before somebody looks.
+            test.add_report_section("teardown", f"events in {name}", _events(kube, name))
     else:
         for name in made:
             kube.delete("Namespace", name)
@@ -123,6 +126,19 @@ def namespace_name(test: str) -> str:
     """Return a new name that tells the test: its words, shortened, and six random digits."""
     words = re.sub(r"[^a-z0-9]+", "-", test.removeprefix("test_").lower()).strip("-")
     return f"{words[:50].strip('-')}-{secrets.token_hex(3)}"
+
+
+def _events(kube: Kube, namespace: str) -> str:
+    try:
+        events = kube.list("Event", namespace)
+    except (KubeError, KubeUnreachableError) as error:
+        return str(error)
+    lines = [
+        f"{event['involvedObject']['kind']} {event['involvedObject']['name']}: "
+        f"{event['reason']}: {event['message']}"
+        for event in events
+    ]
+    return "\n".join(lines or ["none"])
 
 
 def _whole(kube: Kube) -> bool:

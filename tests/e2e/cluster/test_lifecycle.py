@@ -93,16 +93,12 @@ def test_down_without_a_cluster_is_fine(spare: ClusterCommand) -> None:
     assert spare.attempt("down").code == 0
 
 
-def test_up_twice_is_up_once(spare: ClusterCommand, started: Started) -> None:
+def test_up_mends_a_cluster_that_is_up_and_forgets_nothing(
+    spare: ClusterCommand, started: Started
+) -> None:
     started("up", "--provider", "embedded", "--nodes", "0", until="is up").wait(60)
     spare("kubectl", "create", "configmap", "stored")
-    spare("up", "--provider", "embedded", "--nodes", "0")
-    spare("kubectl", "get", "configmap", "stored")
-
-
-def test_up_undoes_faults(spare: ClusterCommand, started: Started) -> None:
-    started("up", "--provider", "embedded", "--nodes", "0", until="is up").wait(60)
     spare("fault", "stop-apiserver")
     assert spare.attempt("kubectl", "get", "--raw", "/readyz").code != 0
     spare("up")
-    assert spare("kubectl", "get", "--raw", "/readyz") == "ok"
+    spare("kubectl", "get", "configmap", "stored")

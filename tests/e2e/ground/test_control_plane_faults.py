@@ -29,11 +29,11 @@ def test_without_etcd_the_api_server_names_it(
         except KubeError as error:
             return "[-]etcd failed" in error.message
 
-    faults.inject("stop-etcd")
     timeline.start("stop-etcd")
+    faults.inject("stop-etcd")
     timeline.want(within(30), "the API server is not ready and names etcd", names_etcd)
+    timeline.start("undo it")
     faults.undo("stop-etcd")
-    timeline.start("undone")
     timeline.want(within(60), "the API server is ready", lambda: is_served(kube))
     assert kube.get("ConfigMap", "stored", namespace) == stored
 
@@ -56,11 +56,11 @@ def test_without_an_api_server_pods_run_on(
         return is_ready(pod) and pod["status"]["containerStatuses"][0]["restartCount"] == 0
 
     timeline.want(within(60), "the app runs", started_once)
-    faults.inject("stop-apiserver")
     timeline.start("stop-apiserver")
+    faults.inject("stop-apiserver")
     with pytest.raises(KubeUnreachableError):
         kube.list("Node")
+    timeline.start("undo it")
     faults.undo("stop-apiserver")
-    timeline.start("undone")
     timeline.want(within(90), "the API server is ready", lambda: is_served(kube))
     timeline.want(within(60), "the app runs, never restarted", started_once)

@@ -93,14 +93,14 @@ def test_a_silent_node_is_given_up_and_comes_back(
     fault: str, goes_on: bool, app: App, node_is: Probes, faults: Faults, timeline: Timeline
 ) -> None:
     address = app.address()
+    timeline.start(f"{fault} {app.node}")
     faults.inject(fault, app.node)
     faults.inject(fault, app.node)  # done twice is done once
-    timeline.start(f"{fault} {app.node}")
     timeline.want(between(5, 60), "the node is Unknown", node_is("Ready", "Unknown"))
     assert answers(address) is goes_on
     timeline.want(within(120), "the app is replaced elsewhere", app.is_replaced)
+    timeline.start("undo it")
     faults.undo(fault, app.node)
-    timeline.start("undone")
     timeline.want(within(60), "the node is Ready", node_is("Ready", "True"))
     timeline.want(within(60), "one pod is left", lambda: len(app.pods()) == 1)
 
@@ -109,25 +109,25 @@ def test_a_node_without_its_container_runtime_says_so(
     app: App, node_is: Probes, faults: Faults, timeline: Timeline
 ) -> None:
     address = app.address()
-    faults.inject("stop-containerd", app.node)
     timeline.start(f"stop-containerd {app.node}")
+    faults.inject("stop-containerd", app.node)
     timeline.want(between(5, 120), "the node is not Ready", node_is("Ready", "False"))
     assert answers(address)
+    timeline.start("undo it")
     faults.undo("stop-containerd", app.node)
-    timeline.start("undone")
     timeline.want(within(60), "the node is Ready", node_is("Ready", "True"))
 
 
 def test_a_full_disk_evicts_and_a_freed_one_is_taken_back(
     app: App, node_is: Probes, faults: Faults, timeline: Timeline
 ) -> None:
-    faults.inject("fill-disk", app.node)
     timeline.start(f"fill-disk {app.node}")
+    faults.inject("fill-disk", app.node)
     timeline.want(within(60), "the node has DiskPressure", node_is("DiskPressure", "True"))
     timeline.want(within(90), "the app is evicted", app.is_evicted)
     timeline.want(within(120), "the app is replaced elsewhere", app.is_replaced)
+    timeline.start("undo it")
     faults.undo("fill-disk", app.node)
-    timeline.start("undone")
     timeline.want(within(90), "the pressure is gone", node_is("DiskPressure", "False"))
 
 
@@ -139,8 +139,8 @@ def test_a_critical_job_frees_the_disk_of_a_node_under_pressure(
     faults: Faults,
     timeline: Timeline,
 ) -> None:
-    faults.inject("fill-disk", app.node)
     timeline.start(f"fill-disk {app.node}")
+    faults.inject("fill-disk", app.node)
     timeline.want(within(60), "the node has DiskPressure", node_is("DiskPressure", "True"))
     namespace = make_namespace("privileged")  # others may not mount a node's disk
     image = str(app.pods()[0]["spec"]["containers"][0]["image"])

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from clusterlink import UNAVAILABLE, ClusterCommand, Outcome
-from faults import Faults
+from faults import UNDO, Faults
+from testcluster.faults import CATALOGUE
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,7 @@ def test_goes_on_mending_after_a_failure_and_then_says_so() -> None:
     with pytest.raises(ExceptionGroup, match="still broken"):
         faults.undo_all()
     assert cluster.heard[-1] == "heal-network node1"
+
+
+def test_every_fault_of_the_catalogue_can_be_undone() -> None:
+    assert set(UNDO) | set(UNDO.values()) == set(CATALOGUE)
