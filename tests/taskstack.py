@@ -235,9 +235,8 @@ class Stack:
         port = free_port()
         argv = [
             *("/usr/bin/valkey-server", str(self.directory / secrets.VALKEY_CONFIG)),
-            *store.ARGUMENTS,
-            # Given twice, the last one counts.
             *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(self.directory / "data")),
+            *store.ARGUMENTS,
         ]
         inside = command_inside(self.valkey_root, argv, binds={SHARED: str(SHARED)})
         log = self.directory / "valkey.log"

@@ -21,15 +21,16 @@ PORT_NAME: Final = "valkey"
 DATA_DIR: Final = "/data"
 CONFIG_DIR: Final = "/etc/valkey"
 GRACE_SECONDS: Final = 30
+"""Kubernetes' default; Valkey ends at once, because every write is on the volume already."""
 
 ARGUMENTS: Final = (
-    *("--port", str(STORE_PORT), "--dir", DATA_DIR),
     *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
     # The default of 64 MiB is more than the smallest volume holds.
     *("--auto-aof-rewrite-min-size", "16mb"),
     # A full memory refuses new runs; evicting would lose accepted ones.
     *("--maxmemory-policy", "noeviction"),
 )
+"""How it keeps what it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,10 @@ def _valkey(store: Store) -> Manifest:
         pull_policy=store.images.pull_policy,
         options=store.said,
         # The password comes from a file, because arguments can be read by anybody on the node.
-        args=["valkey-server", f"{CONFIG_DIR}/{secrets.VALKEY_CONFIG}", *ARGUMENTS],
+        args=[
+            *("valkey-server", f"{CONFIG_DIR}/{secrets.VALKEY_CONFIG}"),
+            *("--port", str(STORE_PORT), "--dir", DATA_DIR, *ARGUMENTS),
+        ],
         env=[
             pods.secret_env(
                 "REDISCLI_AUTH",

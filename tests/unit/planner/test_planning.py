@@ -42,7 +42,7 @@ async def test_the_model_is_told_why_and_may_repair_once() -> None:
 
 def test_a_conversation_becomes_one_text() -> None:
     parts = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": "x"}}]
-    messages: list[Message] = [
+    messages: list[dict[str, Any]] = [
         {"role": "system", "content": "Be kind."},
         {"role": "user", "content": parts},
     ]
