@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from demo.stage import Stage
 from demo.telling import StepError
 
-VIRTUAL_MODEL = "autoglm-plan"
+VIRTUAL_MODEL = "autoglm"
+"""The name under which planner and executors answer together."""
 TASK = "Compare three cities for a conference: cost, travel time, weather. Recommend one."
 
 

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 import openai
 
 MODEL = "glm-4.6"
-UPSTREAM = "x-autoglm-upstream"
+SIMULATOR = "x-simulator"
+"""Header in which a model double names its pod; a real model server has none like it."""
+UPSTREAMS = {"east": "east", "west": "west", "simulator": "vendor"}
+"""Upstream by the first word of the pod's name."""
 WORKERS = 8
 
 
@@ -68,7 +71,7 @@ def ask(client: openai.OpenAI, sent: Sent, lock: threading.Lock) -> None:
         return
     with lock:
         sent.ids.add(request_id)
-        sent.upstreams[reply.headers.get(UPSTREAM, "none")] += 1
+        sent.upstreams[UPSTREAMS[reply.headers[SIMULATOR].split("-")[0]]] += 1
 
 
 def send(to: Client, requests: int) -> Sent:
