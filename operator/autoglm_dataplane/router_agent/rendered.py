@@ -12,9 +12,6 @@ from functools import cached_property
 from typing import Final
 
 DESCRIPTION_LINE: Final = "    description "
-HOP_OPTIONS: Final = " pool-max-conn 0"
-"""A request that fails on a connection used before is answered by closing the client's connection.
-Behind a hop that would hide the hop's own answer, so every request gets a connection to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,6 @@ class Backend:
         """The section of the configuration."""
         servers = [
             f"    server {name} {server.place} weight {server.weight} {self.options}".rstrip()
-            + (HOP_OPTIONS if server.socket else "")
             for name, server in self.servers.items()
         ]
         return "\n".join((f"backend {self.name}", *self.lines, *servers))

@@ -1,9 +1,11 @@
 """What clients are spared: retries, circuits, fallback tiers, limits."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from autoglm_api.routing import Breaker, ChatCompletionRetry, Planner, Retry, Timeouts, Upstream
@@ -135,11 +137,18 @@ async def test_opens_the_circuit_after_five_failures_in_a_row(pod: Pod, make: Ma
     assert reply.headers["retry-after"] == "5"
 
 
-async def test_answers_for_a_dead_endpoint_whose_connection_was_used_before(pod: Pod) -> None:
+@pytest.mark.parametrize("make", [a_managed, an_external])
+async def test_an_open_circuit_is_answered_even_if_its_opening_was_not(
+    pod: Pod, make: Make
+) -> None:
     async with serving("dead") as (dead,), pod.client() as client:
-        await pod.route(an_external("dead", dead.port))
+        await pod.route(make("dead", dead.port))
         await ask_many(client, 3)
-        await dead.stop()
+        dead.reply = says(503)
+        # The request during which the last circuit opens may end with its connection.
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            await ask_many(client, 2)
+        assert await states(pod) == {"dead": ServerState.DOWN}
         for _ in range(3):
             async with pod.client() as other:
                 assert (await ask(other)).status_code == 503
