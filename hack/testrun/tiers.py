@@ -20,18 +20,19 @@ class Tier:
     place: Place
     options: tuple[str, ...] = ()
     """Further options for pytest."""
+    needs_nodes: bool = False
 
 
-# Branch coverage of the packages that hold only pure code; unit tests alone must reach all of it.
-PURE_PACKAGES = ("autoglm_api", "autoglm_operator.decisions", "autoglm_operator.manifests")
+# Unit tests alone must cover every branch of the packages that hold only pure code.
+_COVERAGE = ("--cov", "--cov-config=hack/testrun/pure.toml", "--cov-report=term", "--cov-branch")
 
 TIERS = (
-    Tier("unit", ("tests/unit",), Place.HOST),
+    Tier("unit", ("tests/unit",), Place.HOST, _COVERAGE),
     Tier("contract", ("tests/contract",), Place.HOST),
-    Tier("integration", ("tests/integration",), Place.CLUSTER),
-    Tier("e2e", ("tests/e2e",), Place.CLUSTER, ("--ignore=tests/e2e/cluster",)),
+    Tier("integration", ("tests/integration",), Place.CLUSTER, needs_nodes=True),
+    Tier("e2e", ("tests/e2e",), Place.CLUSTER, ("--ignore=tests/e2e/cluster",), needs_nodes=True),
     # These start and break clusters of their own, so they run beside the shared one, not inside it.
-    Tier("cluster", ("tests/e2e/cluster",), Place.HOST),
+    Tier("cluster", ("tests/e2e/cluster",), Place.HOST, needs_nodes=True),
 )
 
 
