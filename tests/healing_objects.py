@@ -5,6 +5,7 @@ Exists so that each such test states only what it is about. Never decides when t
 
 import hashlib
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +13,28 @@ from typing import Any, Self
 
 import httpx
 
+from autoglm_api.alerts import Alert
 from autoglm_api.healingpolicy import HealingPolicy
+from autoglm_operator.decisions import matching
 from autoglm_operator.runtime import certificates
 from autoglm_operator.runtime.clock import SystemClock
 from healing_processes import HealingProcess
 from kube import Kube
 from kubeconfig import Object
+from proxy_faults import Match
+from recording_proxy import RecordingProxy
 from sick_pods import SickPods
-from statuses import is_ready
+from statuses import condition, is_ready
+from timeline import Timeline, within
 
 READY_SECONDS = 60.0
 """Arbitrary, because a process is ready within seconds on an idle machine."""
 
 MakeProcess = Callable[..., HealingProcess]
 MakePolicy = Callable[..., HealingPolicy]
-StartRun = Callable[[HealingPolicy, Object], str]
+EVICTIONS = Match(subresource="eviction")
+SOON = within(60)
+"""Generous: everything waited for takes a few seconds on an idle machine."""
 
 
 @dataclass(frozen=True)
@@ -112,19 +120,73 @@ def an_alert(pod: str, namespace: str, **changes: Any) -> Object:  # noqa: ANN40
     }
 
 
-def phase_of(kube: Kube, namespace: str, name: str) -> str:
-    """The phase of a run, "Pending" before the healer has seen it."""
-    run = kube.get("HealingRun", name, namespace) or {}
-    return str(run.get("status", {}).get("phase", "Pending"))
+@dataclass(frozen=True)
+class Scene:
+    """Two pods of a Deployment, a policy maker and the proxy that counts what a healer does."""
 
+    kube: Kube
+    namespace: str
+    release: str
+    timeline: Timeline
+    proxy: RecordingProxy
+    pods: SickPods
+    make_policy: MakePolicy
 
-def reason_of(kube: Kube, namespace: str, name: str, about: str = "Progressing") -> str:
-    """The reason of a condition of a run, empty if it is not there."""
-    run = kube.get("HealingRun", name, namespace) or {}
-    conditions: list[Object] = run.get("status", {}).get("conditions") or []
-    return next((str(each["reason"]) for each in conditions if each["type"] == about), "")
+    def start_run(self, policy: HealingPolicy, pod: Object) -> str:
+        """Store the run that the receiver would make for a pod, and return its name."""
+        alert = Alert.model_validate(an_alert(pod["metadata"]["name"], self.namespace))
+        made = self.kube.create(matching.run_for(policy, alert), self.namespace)
+        return str(made["metadata"]["name"])
 
+    def run(self, name: str) -> Object:
+        """The run as it is."""
+        found = self.kube.get("HealingRun", name, self.namespace)
+        assert found is not None
+        return found
 
-def all_ready(pods: SickPods) -> bool:
-    """Whether two pods are there and ready."""
-    return [is_ready(pod) for pod in pods.live()] == [True, True]
+    def phase(self, name: str) -> str:
+        """The phase of a run, "Pending" before the healer has seen it."""
+        return str(self.run(name).get("status", {}).get("phase", "Pending"))
+
+    def reason(self, name: str, about: str = "Progressing") -> str:
+        """The reason of a condition of a run, empty if it is not there."""
+        conditions: list[Object] = self.run(name).get("status", {}).get("conditions") or []
+        return next((str(each["reason"]) for each in conditions if each["type"] == about), "")
+
+    def wants_phase(self, name: str, phase: str) -> None:
+        """Wait until a run has this phase."""
+        self.timeline.want(SOON, f"the run is {phase}", lambda: self.phase(name) == phase)
+
+    def wants_reason(self, name: str, reason: str) -> None:
+        """Wait until a run goes on, is held or ended for this reason."""
+        self.timeline.want(SOON, f"the run says {reason}", lambda: self.reason(name) == reason)
+
+    def wants_accepted(self) -> None:
+        """Wait until the policy's status is written: the first write of a healer."""
+        self.timeline.want(
+            SOON, "the policy is accepted", lambda: condition(self.policy(), "Accepted") == "True"
+        )
+
+    def policy(self) -> Object:
+        """The policy as it is."""
+        found = self.kube.get("HealingPolicy", "crash", self.namespace)
+        assert found is not None
+        return found
+
+    def exists(self, pod: Object) -> bool:
+        """Whether exactly this pod is still there."""
+        found = self.kube.get("Pod", pod["metadata"]["name"], self.namespace)
+        return found is not None and found["metadata"]["uid"] == pod["metadata"]["uid"]
+
+    def evicted(self) -> Counter[str]:
+        """How often the API server carried out an eviction of each pod."""
+        found = self.proxy.writes(EVICTIONS)
+        return Counter(record.call.name for record in found if record.applied)
+
+    def revisions(self) -> int:
+        """How often the workload was rolled out, the first time included."""
+        return len(self.kube.list("ReplicaSet", self.namespace))
+
+    def all_ready(self) -> bool:
+        """Whether two pods are there and ready."""
+        return [is_ready(pod) for pod in self.pods.live()] == [True, True]

@@ -94,7 +94,7 @@ class HealingProcess:
     def ready(self) -> bool:
         """Whether its readiness probe says so."""
         with contextlib.suppress(httpx.HTTPError):
-            return self._get("/readyz").status_code == httpx.codes.OK
+            return self._get("/readyz").is_success
         return False
 
     def metric(self, sample: str) -> float:

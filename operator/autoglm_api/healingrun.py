@@ -11,7 +11,14 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import AwareDatetime, Field, PlainSerializer, WithJsonSchema
 
-from autoglm_api.base import Generation, KubernetesName, ObjectName, SpecModel, StatusModel
+from autoglm_api.base import (
+    COUNTER_LIMIT,
+    Generation,
+    KubernetesName,
+    ObjectName,
+    SpecModel,
+    StatusModel,
+)
 from autoglm_api.conditions import MESSAGE_LIMIT, Conditions
 from autoglm_api.healingpolicy import (
     ActionName,
@@ -158,7 +165,7 @@ class Evidence(StatusModel):
     """Pods of its current revision."""
     available: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """Pods that serve."""
-    restarts: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    restarts: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)]
     """Restarts of the containers of all its present pods."""
 
 

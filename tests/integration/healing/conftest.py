@@ -7,23 +7,19 @@ from typing import Any
 import pytest
 
 import customresources
-from autoglm_api.alerts import Alert
 from autoglm_api.healingpolicy import HealingPolicy
-from autoglm_operator.decisions import matching
 from healing_objects import (
     READY_SECONDS,
     MakePolicy,
     MakeProcess,
+    Scene,
     Sender,
-    StartRun,
     Trust,
     allow,
-    an_alert,
     token_of,
 )
 from healing_processes import HealingProcess, running
 from kube import Kube
-from kubeconfig import Object
 from recording_proxy import RecordingProxy
 from sick_pods import SickPods, a_web_deployment
 from statuses import is_available
@@ -117,12 +113,14 @@ def make_policy(kube: Kube, crds: list[str], namespace: str) -> MakePolicy:
 
 
 @pytest.fixture
-def start_run(kube: Kube, namespace: str) -> StartRun:
-    """Store the run that the receiver would make for a pod, and return its name."""
-
-    def start(policy: HealingPolicy, pod: Object) -> str:
-        alert = Alert.model_validate(an_alert(pod["metadata"]["name"], namespace))
-        made = kube.create(matching.run_for(policy, alert), namespace)
-        return str(made["metadata"]["name"])
-
-    return start
+def scene(request: pytest.FixtureRequest, kube: Kube, namespace: str, pods: SickPods) -> Scene:
+    """A workload whose pods can fall sick."""
+    return Scene(
+        kube=kube,
+        namespace=namespace,
+        release=request.getfixturevalue("release"),
+        timeline=request.getfixturevalue("timeline"),
+        proxy=request.getfixturevalue("proxy"),
+        pods=pods,
+        make_policy=request.getfixturevalue("make_policy"),
+    )
