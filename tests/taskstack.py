@@ -27,6 +27,8 @@ from images import command_inside
 START_SECONDS = 60.0
 """Arbitrary, because a Python process starts within two seconds on an idle machine."""
 POLL_SECONDS = 0.05
+RUN_TIMEOUT = "60s"
+"""A run that was lost fails its test within this time."""
 MODEL = "double"
 TOKEN = "internal-token-of-the-stack"  # noqa: S105 - good for nothing but this stack
 PASSWORD = "password-of-the-store"  # noqa: S105 - good for nothing but this stack
@@ -128,7 +130,8 @@ class Stack:
         self._add("simulator", "simulator", AUTOGLM_MODELS=MODEL, AUTOGLM_API_KEY_FILE=self._token)
         shared = self._shared()
         for number in range(planners):
-            self._add(f"planner-{number}", "planner", **shared, AUTOGLM_MODEL=MODEL, **settings)
+            own = {"AUTOGLM_MODEL": MODEL, "AUTOGLM_RUN_TIMEOUT": RUN_TIMEOUT} | settings
+            self._add(f"planner-{number}", "planner", **shared, **own)
         for number in range(executors):
             self._add(f"executor-{number}", "executor", **shared, AUTOGLM_SLOTS="4")
         await self.started(name for name in self.processes if name != "valkey")
