@@ -1,0 +1,211 @@
+import copy
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoglm_api.conditions import Condition, ConditionStatus, ConditionType, Reason
+from autoglm_api.modelendpoint import ModelEndpoint
+from autoglm_operator.decisions import drift, endpoint
+from autoglm_operator.decisions.addresses import Safety
+from autoglm_operator.decisions.endpoint import EndpointSeen
+from autoglm_operator.decisions.health import Health
+from autoglm_operator.decisions.references import Credentials
+from autoglm_operator.decisions.statuses import fails
+from autoglm_operator.manifests import endpoint as manifests
+from operator_views import ENDPOINT_OWNER, IMAGES, a_pod, an_endpoint, an_external, made
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HEALTHY = Health("x", healthy=True, reason=Reason.PROBE_SUCCEEDED, message="It serves.")
+
+
+def seen(of: ModelEndpoint, **more: Any) -> EndpointSeen:  # noqa: ANN401 - fields of the view
+    desired = manifests.children(of, ENDPOINT_OWNER, IMAGES) if of.spec.managed is not None else []
+    return replace(EndpointSeen(of, Safety(), Credentials(), desired=desired), **more)
+
+
+def serving(of: ModelEndpoint) -> EndpointSeen:
+    bare = seen(of)
+    live = [made(each, current=True) for each in bare.desired]
+    revision = endpoint_revision(bare)
+    pods = [a_pod(f"p{n}", revision=revision) for n in (1, 2)]
+    return seen(of, live=live, pods=pods, health=HEALTHY)
+
+
+def endpoint_revision(view: EndpointSeen) -> str:
+    return str(view.desired[0]["metadata"]["labels"]["autoglm.io/revision"])
+
+
+def conditions(view: EndpointSeen, failure: str | None = None) -> dict[str, Condition]:
+    status = endpoint.status_of(view, endpoint.decide(view), failure, NOW)
+    return {each.type: each for each in status.conditions}
+
+
+def verdict(
+    view: EndpointSeen, about: ConditionType, failure: str | None = None
+) -> tuple[str, str]:
+    found = conditions(view, failure)[about]
+    return str(found.status), found.reason
+
+
+def test_a_managed_endpoint_that_serves_is_ready() -> None:
+    view = serving(an_endpoint())
+    found = conditions(view)
+    assert {each.status for name, each in found.items() if name != "Degraded"} == {
+        ConditionStatus.TRUE
+    }
+    assert found["Degraded"].status is ConditionStatus.FALSE
+    status = endpoint.status_of(view, endpoint.decide(view), None, NOW)
+    assert (status.replicas, status.ready_replicas) == (2, 2)
+    assert status.active_revision == endpoint_revision(view)
+    assert status.url == "http://local.team-a.svc/v1"
+
+
+def test_an_external_endpoint_that_serves_is_ready() -> None:
+    view = seen(an_external(), health=HEALTHY)
+    assert verdict(view, ConditionType.READY) == ("True", "Ready")
+    status = endpoint.status_of(view, endpoint.decide(view), None, NOW)
+    assert (status.selector, status.active_revision, status.replicas) == (None, None, 0)
+    assert status.url == "https://models.example.com/api/v4"
+
+
+def test_suspended_is_said_but_is_no_fault() -> None:
+    view = serving(an_endpoint(suspend=True))
+    assert verdict(view, ConditionType.READY) == ("True", "Suspended")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://u:p@h/v1", Reason.INVALID_SPEC),
+        ("https://10.0.0.1/v1", Reason.INVALID_SPEC),
+        ("http://[fd12::1]/v1", Reason.INVALID_SPEC),
+        ("http://h/a%20b", Reason.INVALID_SPEC),
+        ("http://127.0.0.1/v1", Reason.ADDRESS_REFUSED),
+        ("http://localhost/v1", Reason.ADDRESS_REFUSED),
+        ("http://x.other.svc/v1", Reason.ADDRESS_REFUSED),
+    ],
+)
+def test_a_bad_url_is_not_accepted(url: str, reason: Reason) -> None:
+    view = seen(an_external(baseURL=url))
+    assert verdict(view, ConditionType.ACCEPTED) == ("False", reason)
+    assert verdict(view, ConditionType.READY) == ("False", reason)
+
+
+def test_an_ordinary_address_is_accepted() -> None:
+    assert endpoint.spec_problem(an_external(baseURL="http://10.0.0.1/v1"), Safety()) is None
+
+
+def test_an_address_that_resolves_to_a_refused_one_is_not_accepted() -> None:
+    health = Health("x", healthy=False, reason=Reason.ADDRESS_REFUSED, message="No.")
+    view = seen(an_external(), health=health)
+    assert verdict(view, ConditionType.ACCEPTED) == ("False", "AddressRefused")
+
+
+def test_a_foreign_object_stops_everything() -> None:
+    view = seen(an_endpoint(), foreign=["Service local"])
+    plan = endpoint.decide(view)
+    assert (plan.accepted.reason, list(plan.apply), list(plan.delete)) == (
+        Reason.NAME_CONFLICT,
+        [],
+        [],
+    )
+
+
+def test_a_missing_secret_is_not_ready() -> None:
+    problem = fails(Reason.SECRET_NOT_FOUND, "Create it.")
+    view = seen(an_external(), health=HEALTHY, credentials=Credentials(problem=problem))
+    assert verdict(view, ConditionType.RESOLVED_REFS) == ("False", "SecretNotFound")
+    assert verdict(view, ConditionType.READY) == ("False", "SecretNotFound")
+
+
+def test_a_child_that_the_api_server_refuses_is_reported() -> None:
+    found = conditions(serving(an_endpoint()), "spec.x: wrong")["Accepted"]
+    assert (found.reason, found.message) == ("RefusedByAPIServer", "spec.x: wrong")
+
+
+def test_no_ready_pod_is_not_healthy() -> None:
+    view = seen(an_endpoint(), pods=[a_pod("p", ready=False)])
+    assert verdict(view, ConditionType.HEALTHY) == ("False", "PodsNotReady")
+    assert verdict(view, ConditionType.DEGRADED) == ("True", "PodsNotReady")
+
+
+def test_unprobed_is_unknown() -> None:
+    assert verdict(seen(an_external()), ConditionType.HEALTHY) == ("Unknown", "NotProbed")
+    half = seen(an_external(), health=Health("x", successes=1))
+    assert verdict(half, ConditionType.HEALTHY) == ("Unknown", "NotProbed")
+
+
+def test_pods_that_end_or_have_no_address_do_not_serve() -> None:
+    going = a_pod("a")
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    nowhere = a_pod("b", "")
+    assert endpoint.ready_pods([going, nowhere, a_pod("d"), a_pod("c")]) == (
+        a_pod("c"),
+        a_pod("d"),
+    )
+
+
+def test_an_old_revision_goes_only_once_the_new_one_serves() -> None:
+    old, new = an_endpoint(), an_endpoint(model="next")
+    old_children = [made(each, current=True) for each in seen(old).desired]
+    new_deployment = made(seen(new).desired[0])
+    view = seen(new, live=[*old_children, new_deployment])
+    assert list(endpoint.decide(view).delete) == []
+    ready = replace(view, live=[*old_children, made(seen(new).desired[0], current=True)])
+    (gone,) = endpoint.decide(ready).delete
+    assert gone["metadata"]["name"] == old_children[0]["metadata"]["name"]
+    going = copy.deepcopy(old_children[0])
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    again = replace(ready, live=[going, *ready.live[1:]])
+    assert list(endpoint.decide(again).delete) == []
+
+
+def test_a_budget_goes_with_the_second_replica() -> None:
+    before = [made(each, current=True) for each in seen(an_endpoint()).desired]
+    single = an_endpoint(managed={"engine": "Simulator", "replicas": 1})
+    (gone,) = endpoint.decide(seen(single, live=before)).delete
+    assert gone["kind"] == "PodDisruptionBudget"
+
+
+def test_the_active_revision_is_the_one_that_serves() -> None:
+    view = seen(an_endpoint(), pods=[a_pod("p", revision="old")])
+    status = endpoint.status_of(view, endpoint.decide(view), None, NOW)
+    assert status.active_revision == "old"
+    told = an_endpoint(status={"activeRevision": "b"})
+    pods = [a_pod("p", revision="a"), a_pod("q", revision="b")]
+    both = seen(told, pods=pods)
+    assert endpoint.status_of(both, endpoint.decide(both), None, NOW).active_revision == "b"
+
+
+def test_an_outdated_workload_is_not_current() -> None:
+    live = made(seen(an_endpoint()).desired[0], current=True)
+    assert endpoint.workload_is_current(live)
+    live["metadata"]["generation"] = 2
+    assert not endpoint.workload_is_current(live)
+    assert not endpoint.workload_is_current({"metadata": {}, "spec": {}})
+
+
+@given(replicas=st.integers(0, 4), model=st.sampled_from(["a", "b"]), stale=st.booleans())
+def test_deciding_again_after_success_plans_nothing(replicas: int, model: str, stale: bool) -> None:
+    spec = {"engine": "Simulator", "replicas": replicas}
+    wanted = an_endpoint(managed=spec, model=model)
+    live = [made(each, current=True) for each in seen(an_endpoint()).desired] if stale else []
+    for _ in range(2):
+        view = seen(wanted, live=live)
+        plan = endpoint.decide(view)
+        deleted = {(each["kind"], each["metadata"]["name"]) for each in plan.delete}
+        applied = [made(drift.stamped(each), current=True) for each in plan.apply]
+        names = {(each["kind"], each["metadata"]["name"]) for each in applied}
+        live = applied + [
+            each for each in live if (each["kind"], each["metadata"]["name"]) not in deleted | names
+        ]
+    final = endpoint.decide(seen(wanted, live=live))
+    assert list(final.delete) == []
+    assert all(
+        any(drift.differences(drift.stamped(each), found) == {} for found in live)
+        for each in final.apply
+    )

@@ -1,0 +1,145 @@
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from autoglm_api import routing as document
+from autoglm_api.conditions import Reason
+from autoglm_operator.decisions import routing
+from autoglm_operator.decisions.addresses import Safety
+from autoglm_operator.decisions.references import Credentials
+from autoglm_operator.decisions.routing import Keys, TableInputs, UpstreamSeen
+from autoglm_operator.decisions.statuses import fails
+from operator_views import a_cluster, a_condition, a_pod, an_endpoint, an_external, an_upstream
+
+PEM = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
+
+
+def local(*, weight: int = 1, priority: int = 0) -> UpstreamSeen:
+    pods = (a_pod("aaaaaaaa-1"), a_pod("bbbbbbbb-2", "10.0.0.2"))
+    return an_upstream(an_endpoint(ready=True), pods=pods, weight=weight, priority=priority)
+
+
+def vendor(credentials: Credentials | None = None, *, priority: int = 0) -> UpstreamSeen:
+    return an_upstream(an_external(ready=True), credentials=credentials, priority=priority)
+
+
+def table(*upstreams: UpstreamSeen, **more: Any) -> document.RoutingTable:  # noqa: ANN401
+    inputs = TableInputs(
+        cluster=a_cluster(),
+        upstreams=upstreams,
+        planners=[a_pod("cccccccc-3", "10.0.0.3")],
+        planner_models=("autoglm",),
+        keys=Keys(("sk-1",), ("inner",)),
+        safety=Safety(),
+    )
+    return routing.table_of(replace(inputs, **more))
+
+
+def test_managed_upstreams_are_their_ready_pods() -> None:
+    (found,) = table(local(weight=3)).upstreams
+    assert [(each.uid, each.address, each.port) for each in found.servers] == [
+        ("aaaaaaaa", "10.0.0.1", 8000),
+        ("bbbbbbbb", "10.0.0.2", 8000),
+    ]
+    assert (found.weight, found.model, found.external) == (3, "sim", None)
+
+
+def test_external_upstreams_carry_their_own_key() -> None:
+    (found,) = table(vendor(credentials=Credentials("sk-v", PEM), priority=1)).upstreams
+    external = found.external
+    assert external is not None
+    assert (external.scheme, external.host, external.port) == ("https", "models.example.com", 443)
+    assert (external.path, external.api_key, external.ca) == ("/api/v4", "sk-v", PEM)
+    assert (found.servers, found.priority) == ((), 1)
+
+
+def test_the_table_says_all_that_routers_need() -> None:
+    safety = Safety(denied=(ip_network("10.0.0.0/8"),), allowed=(ip_network("10.1.0.0/16"),))
+    cluster = a_cluster(
+        circuitBreaker={"consecutiveFailures": 7, "openDuration": "20s"},
+        retry={"maxAttempts": 2, "chatCompletions": "Never"},
+    )
+    found = table(local(), vendor(), safety=safety, cluster=cluster)
+    assert found.security.client_keys == (document.key_digest("sk-1"),)
+    assert found.security.internal_tokens == ("inner",)
+    assert found.models == ("glm", "sim")
+    assert [each.address for each in found.planner.servers] == ["10.0.0.3"]
+    assert found.planner.models == ("autoglm",)
+    assert (found.breaker.consecutive_failures, found.breaker.open_milliseconds) == (7, 20_000)
+    assert (found.retry.max_attempts, found.retry.chat_completions) == (2, "Never")
+    assert found.endpoint_safety.denied_cidrs == ("10.0.0.0/8",)
+    assert found.endpoint_safety.allowed_addresses == ("10.1.0.0/16",)
+
+
+def test_what_is_not_eligible_is_absent_but_its_model_is_known() -> None:
+    found = table(local(weight=0), vendor())
+    assert [each.name for each in found.upstreams] == ["vendor"]
+    assert found.models == ("glm", "sim")
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        an_upstream(None),
+        local(weight=0),
+        an_upstream(an_endpoint(ready=True, suspend=True), pods=(a_pod("a"),)),
+        an_upstream(an_endpoint(ready=True)),
+        an_upstream(an_endpoint(), pods=(a_pod("a"),)),
+        vendor(credentials=Credentials(problem=fails(Reason.SECRET_NOT_FOUND, "."))),
+    ],
+)
+def test_is_not_eligible(seen: UpstreamSeen) -> None:
+    assert not routing.eligible(seen)
+    (shown,) = routing.shares([seen])
+    assert (shown.eligible, shown.share_percent) == (False, 0)
+
+
+def test_kept_upstreams_stay_while_probes_are_not_believed() -> None:
+    accepted = an_endpoint(status={"conditions": [a_condition("Accepted")]})
+    seen = an_upstream(accepted, pods=(a_pod("a"),))
+    assert not routing.eligible(seen)
+    assert routing.eligible(seen, frozenset({"local"}))
+    refused = an_upstream(an_endpoint(), pods=(a_pod("a"),))
+    assert not routing.eligible(refused, frozenset({"local"}))
+
+
+def test_shares_hold_inside_model_and_tier() -> None:
+    more = an_upstream(an_endpoint("more", ready=True), pods=(a_pod("c"),), weight=1)
+    later = an_upstream(an_endpoint("later", ready=True), pods=(a_pod("d"),), priority=1)
+    shown = routing.shares([local(weight=3), more, later, vendor(), an_upstream(None)])
+    assert [each.share_percent for each in shown] == [75, 25, 100, 100, 0]
+
+
+def test_the_task_model_is_that_of_the_first_tier() -> None:
+    assert routing.task_model([local(priority=1), vendor()]) == "glm"
+    assert routing.task_model([local(), vendor()]) == "sim"
+    assert routing.task_model([an_upstream(None)]) == ""
+
+
+def test_a_key_that_no_document_takes_is_refused_without_being_quoted() -> None:
+    with pytest.raises(ValidationError) as refused:
+        table(vendor(credentials=Credentials("sk with\nbreak")))
+    assert "break" not in str(refused.value)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1_000_000), st.integers(0, 2)), min_size=1, max_size=8))
+def test_shares_of_a_tier_add_up(entries: list[tuple[int, int]]) -> None:
+    seen = [
+        an_upstream(
+            an_endpoint(f"e{at}", ready=True), pods=(a_pod(f"p{at}"),), weight=weight, priority=tier
+        )
+        for at, (weight, tier) in enumerate(entries)
+    ]
+    shown = routing.shares(seen)
+    for tier in {each.upstream.priority for each in seen if each.upstream.weight}:
+        total = sum(
+            status.share_percent
+            for each, status in zip(seen, shown, strict=True)
+            if each.upstream.priority == tier
+        )
+        assert abs(total - 100) <= len(entries)
