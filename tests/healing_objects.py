@@ -96,12 +96,15 @@ def allow(kube: Kube, release: str, account: str) -> None:
 
 
 def token_of(kube: Kube, release: str, account: str, audience: str = "autoglm-receiver") -> str:
-    """A token of a ServiceAccount, which is made if it is missing."""
+    """A token of a ServiceAccount, which is made if it is missing.
+
+    Without an audience the token is for the API server.
+    """
     kube.apply(
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}}, release
     )
     path = f"/api/v1/namespaces/{release}/serviceaccounts/{account}/token"
-    answer = kube.call("POST", path, {"spec": {"audiences": [audience]}})
+    answer = kube.call("POST", path, {"spec": {"audiences": [audience] if audience else []}})
     return str(answer["status"]["token"])
 
 

@@ -38,9 +38,11 @@ def make_process(
 ) -> MakeProcess:
     """Make a replica that works in the test's namespace through the recording proxy."""
     assert crds
-    config = proxy.kubeconfig(tmp_path / "kubeconfig")
 
-    def make(subcommand: str, uid: str = "one", **settings: str) -> HealingProcess:
+    def make(
+        subcommand: str, uid: str = "one", token: str | None = None, **settings: str
+    ) -> HealingProcess:
+        config = proxy.kubeconfig(tmp_path / f"{subcommand}-{uid}.kubeconfig", token)
         told = {"watch_namespaces": namespace, **settings}
         if subcommand == "healer":
             told = {"admission": "Off", **told}
