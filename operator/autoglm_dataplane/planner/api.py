@@ -21,7 +21,7 @@ from autoglm_dataplane.planner.refusals import RefusalError
 from autoglm_dataplane.planner.settings import PlannerSettings
 from autoglm_dataplane.serving.tokens import TokenFile
 from autoglm_dataplane.taskstore.feed import Feed, follow
-from autoglm_dataplane.taskstore.journal import Event
+from autoglm_dataplane.taskstore.journal import Event, EventKind
 from autoglm_dataplane.taskstore.runs import RunStore
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -70,8 +70,7 @@ class Api:
         await self._answered(run_id)
         run = await self.runs.read(run_id)
         if run.answer is None:
-            message = f"Run {run_id} was not done in time; GET /v1/runs/{run_id} shows how it ends."
-            raise RefusalError(504, "run_timeout", message)
+            return refusals.of_problem(replies.too_late(run_id))
         if run.answer.problem is not None:
             return refusals.of_problem(run.answer.problem)
         return JSONResponse(replies.completion(run, run.answer), headers={RUN_HEADER: run_id})
@@ -144,6 +143,10 @@ class Api:
             else:
                 for chunk in chunks.of(event):
                     yield chunk
+                if event.kind is EventKind.ANSWER:
+                    return
+        for chunk in chunks.too_late():
+            yield chunk
 
     async def _feed_of(self, run_id: str, after: int) -> AsyncIterator[bytes]:
         async for event in self._patiently(run_id, after):

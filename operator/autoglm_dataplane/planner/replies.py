@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from autoglm_dataplane.taskstore.journal import Answer, Event, EventKind, Run, Usage
+from autoglm_dataplane.taskstore.journal import Answer, Event, EventKind, Problem, Run, Usage
 
 DONE: Final = b"data: [DONE]\n\n"
 KEEP_ALIVE: Final = b": waiting\n\n"
@@ -48,11 +48,14 @@ class Chunks:
         else:
             yield self._chunk({}, event)
 
+    def too_late(self) -> Iterator[bytes]:
+        """What a client is sent when it has waited long enough."""
+        yield _error(too_late(self._run_id))
+        yield DONE
+
     def _answer(self, answer: Answer) -> Iterator[bytes]:
         if answer.problem is not None:
-            problem = answer.problem
-            error = {"message": problem.message, "type": "server_error", "code": problem.code}
-            yield _data({"error": {**error, "param": None}})
+            yield _error(answer.problem)
         else:
             for at in range(0, len(answer.content), PIECE):
                 yield self._chunk({"content": answer.content[at : at + PIECE]})
@@ -76,6 +79,12 @@ class Chunks:
     def _chunk_head(self) -> dict[str, object]:
         head = _head(self._run_id, self._model, self._accepted_at)
         return {**head, "object": "chat.completion.chunk"}
+
+
+def too_late(run_id: str) -> Problem:
+    """The problem of a client whose run nobody has answered in time; it may still be answered."""
+    message = f"Run {run_id} was not done in time; GET /v1/runs/{run_id} shows how it ends."
+    return Problem(status=504, code="run_timeout", message=message)
 
 
 def status(run: Run) -> dict[str, object]:
@@ -151,6 +160,11 @@ def _usage(usage: Usage) -> dict[str, int]:
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
     }
+
+
+def _error(problem: Problem) -> bytes:
+    error = {"message": problem.message, "type": "server_error", "code": problem.code}
+    return _data({"error": {**error, "param": None}})
 
 
 def _data(body: object) -> bytes:

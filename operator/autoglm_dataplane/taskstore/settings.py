@@ -1,5 +1,7 @@
 """Settings that planner and executors share: the store and the way to the models."""
 
+import os
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -31,8 +33,8 @@ class TaskSettings(ProcessSettings):
 
     @property
     def name(self) -> str:
-        """How journals and logs name this process."""
-        return self.pod_name or "local"
+        """How the store and journals tell this process from others of its role."""
+        return self.pod_name or f"{socket.gethostname()}-{os.getpid()}"
 
     def connection(self) -> Connection:
         """A connection to the store."""

@@ -61,6 +61,12 @@ def test_a_failed_run_ends_its_stream_with_an_error() -> None:
     assert last["error"]["code"] == "run_timeout"
 
 
+def test_a_client_that_waited_too_long_is_told_where_to_look() -> None:
+    error, done = replies.Chunks(RUN_ID, "autoglm", include_usage=False).too_late()
+    assert f"GET /v1/runs/{RUN_ID}" in json.loads(error.removeprefix(b"data: "))["error"]["message"]
+    assert done == replies.DONE
+
+
 def test_a_completion_is_complete() -> None:
     answer = Answer(content=TEXT, finish_reason="length")
     whole: Any = replies.completion(a_run(PLAN, answer), answer)
