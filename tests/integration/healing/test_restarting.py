@@ -7,7 +7,7 @@ import pytest
 
 from healing_objects import EVICTIONS, SOON, MakeProcess, Scene, Sender, an_alert
 from healing_processes import HealingProcess, running
-from proxy_faults import FailAfterCommit, LoseReply, Match, Refuse
+from proxy_faults import Delay, FailAfterCommit, LoseReply, Match, Refuse
 from statuses import is_available
 
 if TYPE_CHECKING:
@@ -85,9 +85,14 @@ def test_two_leaders_evict_one_pod(scene: Scene, make_process: MakeProcess) -> N
         for leader in leaders:
             scene.timeline.want(SOON, "a leader is ready", leader.ready)
 
+        # Both have read the run before either has journaled.
+        journal = Match(resource="healingruns", subresource="status")
+        scene.proxy.inject(Delay(5), journal, times=2)
         run = scene.start_run(policy, sick)
 
         scene.wants_phase(run, "Succeeded")
+    first, second = scene.proxy.writes(journal)[:2]
+    assert {first.status, second.status} == {200, 409}
     assert scene.evicted() == {sick["metadata"]["name"]: 1}
 
 
