@@ -62,7 +62,7 @@ class Timeline:
     def start(self, what: str) -> None:
         """Begin again at second 0 with a named event."""
         self._zero = self.clock()
-        self._note(what)
+        self.note(what)
 
     def at(self, second: float, what: str, action: Callable[[], object] | None = None) -> None:
         """Wait for a second on the timeline, then act.
@@ -74,7 +74,7 @@ class Timeline:
             self.sleep(ahead)
         elif ahead < -POLL_SECONDS:
             raise AssertionError(f"Second {second:g} has passed ({self.now:.1f} s): {what}.")
-        self._note(what)
+        self.note(what)
         if action is not None:
             action()
 
@@ -97,9 +97,10 @@ class Timeline:
             if not probe():
                 raise AssertionError(f"At {self.now:.1f} s no longer: {what}.")
             self.sleep(POLL_SECONDS)
-        self._note(f"{what}, for {seconds:g} s")
+        self.note(f"{what}, for {seconds:g} s")
 
-    def _note(self, what: str) -> None:
+    def note(self, what: str) -> None:
+        """Remember that something happened now."""
         self.lines.append(f"{self.now:7.1f} s  {what}")
 
 

@@ -10,7 +10,8 @@ from collections.abc import Generator
 import pytest
 
 import leftovers
-from clusterlink import ClusterCommand, kubeconfig_path
+from clusterlink import ClusterCommand, environment, kubeconfig_path
+from testcluster.settings import settings_from
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,3 +29,5 @@ def spare() -> Generator[ClusterCommand, None, None]:
     if leftovers.found(name):
         cluster("down")
     assert not leftovers.found(name)
+    # The lock must outlive the cluster, or two could hold it; a name that never returns needs none.
+    settings_from(name, environment()).lock_file.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import pytest
 
 import leftovers
 from clusterlink import UNAVAILABLE, ClusterCommand
-from timeline import Timeline, within
+from timeline import Timeline
 
 UP = ("up", "--provider", "embedded", "--nodes", "1")
 
@@ -56,7 +56,7 @@ def test_up_works_after_one_that_was_killed(
     assert leftovers.found(str(spare.name)), "it was killed before it made anything"
     timeline.start(f"killed when it said: {moment}")
     spare(*UP)
-    timeline.want(within(600), "up has ended well", lambda: True)
+    timeline.note("up has ended well")
     spare("kubectl", "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=1s")
 
 
@@ -82,7 +82,7 @@ def test_down_leaves_nothing(spare: ClusterCommand, timeline: Timeline) -> None:
     assert leftovers.found(str(spare.name)).keys() == KINDS
     timeline.start("down is called")
     spare("down")
-    timeline.want(within(600), "down has ended", lambda: True)
+    timeline.note("down has ended")
     assert not leftovers.found(str(spare.name))
     after = leftovers.kernel_settings()
     changed = {name: after.get(name) for name, value in before.items() if after.get(name) != value}

@@ -1,5 +1,6 @@
 """The cluster is whole before anything is tried on it."""
 
+from clusterlink import ClusterCommand
 from kube import Kube
 from statuses import condition, is_ready, taints
 
@@ -20,3 +21,12 @@ def test_every_node_has_room(kube: Kube, nodes: list[str]) -> None:
 
 def test_api_server_says_it_is_ready(kube: Kube) -> None:
     assert kube.raw("GET", "/readyz") == b"ok"
+
+
+def test_a_node_that_does_not_exist_is_refused_by_name(
+    cluster: ClusterCommand, nodes: list[str]
+) -> None:
+    outcome = cluster.attempt("fault", "stop-kubelet", "node9")
+    assert outcome.code == 2
+    assert "node9" in outcome.sentence
+    assert all(name in outcome.sentence for name in nodes)
