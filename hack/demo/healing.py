@@ -45,7 +45,7 @@ def healed(stage: Stage, app: str, broken: str, since: float, seconds: float = 3
     seen: dict[str, float] = {}
 
     def over() -> bool:
-        run = _run_about(stage, f"{app}-crashloop")
+        run = _run_about(stage, broken)
         pod = _pod(stage, app)
         phase = run.get("status", {}).get("phase", "")
         fresh = pod.get("metadata", {}).get("name") not in {None, broken}
@@ -61,7 +61,7 @@ def healed(stage: Stage, app: str, broken: str, since: float, seconds: float = 3
         return phase in FINISHED
 
     kubectl.until(f"healing of {app}", seconds, over)
-    run = _run_about(stage, f"{app}-crashloop")
+    run = _run_about(stage, broken)
     phase = run["status"]["phase"]
     if phase != "Succeeded":
         raise StepError(f"the run ended {phase}, see: kubectl describe hr {_name(run)}")
@@ -78,19 +78,18 @@ def still_broken(stage: Stage, app: str, broken: str) -> dict[str, Any]:
     pod = _pod(stage, app)
     if pod["metadata"]["name"] != broken or _ready(pod):
         raise StepError(f"{app} is not broken any more although its policy is paused")
-    run = _run_about(stage, f"{app}-crashloop")
+    run = _run_about(stage, broken)
     phase = run.get("status", {}).get("phase", "none")
     if phase != "Held":
         raise StepError(f"the run of {app} is {phase} instead of Held")
     return run
 
 
-def _run_about(stage: Stage, policy: str) -> dict[str, Any]:
-    """The newest run of a policy; empty when there is none."""
+def _run_about(stage: Stage, pod: str) -> dict[str, Any]:
+    """The run that an alert about a pod began; empty when there is none."""
     runs = kubectl.items(stage.namespace, "healingruns")
-    of_policy = [run for run in runs if run["spec"]["policy"]["name"] == policy]
-    by_age = sorted(of_policy, key=lambda run: str(run["metadata"]["creationTimestamp"]))
-    return by_age[-1] if by_age else {}
+    found = [run for run in runs if run["spec"]["alert"]["labels"].get("pod") == pod]
+    return found[0] if found else {}
 
 
 def _pod(stage: Stage, app: str) -> dict[str, Any]:
