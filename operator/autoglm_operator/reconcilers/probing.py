@@ -75,9 +75,16 @@ class Probing:
         self.on_change: Callable[[ObjectKey], None] = lambda _: None
 
     def record(self, key: ObjectKey, endpoint: ModelEndpoint) -> Health | None:
-        """What is believed about an endpoint; None if its record is about something else."""
-        record = self._records.get(key)
-        return record if record is not None and record.about == about(endpoint) else None
+        """What is believed about an endpoint; None if that is nothing.
+
+        A new leader believes the status of its predecessor until its own first probe: nothing
+        leaves a routing table because the operator restarted.
+        """
+        known = self._own(key, endpoint)
+        if known is not None:
+            return known
+        told = seeded(endpoint)
+        return None if told.healthy is None else told
 
     def unreliable(self) -> bool:
         """Whether all endpoints stopped answering at once."""
@@ -87,9 +94,8 @@ class Probing:
     def look(self, key: ObjectKey, endpoint: ModelEndpoint) -> None:
         """Probe soon what was never probed, or got pods that were never probed."""
         pods = self._pod_uids(endpoint)
-        if self.record(key, endpoint) is None or not pods <= self._probed_pods.get(
-            key, frozenset()
-        ):
+        probed = self._probed_pods.get(key, frozenset())
+        if self._own(key, endpoint) is None or not pods <= probed:
             self._queue.add(key)
 
     def forget(self, key: ObjectKey) -> None:
@@ -123,6 +129,10 @@ class Probing:
         self._note(key, endpoint, outcome)
         self._probed_pods[key] = pods
         return Result(requeue_after=interval * (1 + JITTER * (self._jitter() - 0.5)))
+
+    def _own(self, key: ObjectKey, endpoint: ModelEndpoint) -> Health | None:
+        record = self._records.get(key)
+        return record if record is not None and record.about == about(endpoint) else None
 
     def _note(self, key: ObjectKey, endpoint: ModelEndpoint, outcome: ProbeOutcome) -> None:
         self._metrics.observe_probe(outcome.reason)

@@ -221,6 +221,10 @@ def test_writes_nothing_while_nothing_changes(
     timeline.stays(2, "settling", lambda: True)
     settled = len(proxy.writes())
     timeline.stays(25, "no write", lambda: len(proxy.writes()) == settled)
+    operator.kill()
+    operator.start()
+    timeline.want(SOON, "it leads again", lambda: operator.metric("autoglm_leader") == 1)
+    timeline.stays(8, "no write after a restart either", lambda: len(proxy.writes()) == settled)
 
 
 def test_a_dangling_reference_leaves_the_rest_serving(

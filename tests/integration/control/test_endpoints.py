@@ -16,6 +16,10 @@ SOON = within(150)
 """Arbitrary, because every step of a test shares it and machines are slow."""
 
 
+def settled_status(obj: Object | None) -> bool:
+    return condition(obj, "Ready") == "True" and condition(obj, "Degraded") == "False"
+
+
 def deployments(kube: Kube, namespace: str, endpoint: str) -> list[Object]:
     return kube.list("Deployment", namespace, f"autoglm.io/endpoint={endpoint}")
 
@@ -139,8 +143,9 @@ def test_writes_nothing_while_nothing_changes(
     timeline.want(
         SOON,
         "the endpoint is Ready",
-        lambda: condition(kube.get("ModelEndpoint", "local", namespace), "Degraded") == "False",
+        lambda: settled_status(kube.get("ModelEndpoint", "local", namespace)),
     )
+    timeline.stays(2, "settling", lambda: True)
     settled = len(proxy.writes())
     timeline.stays(15, "no write", lambda: len(proxy.writes()) == settled)
     operator.stop()
