@@ -34,6 +34,8 @@ TOKEN = "internal-token-of-the-stack"  # noqa: S105 - good for nothing but this 
 PASSWORD = "password-of-the-store"  # noqa: S105 - good for nothing but this stack
 SOURCES = Path(__file__).parent.parent / "operator"
 SHARED = Path("/tmp")  # noqa: S108 - the directory that Valkey's root has, too
+WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Ends a process with the one that started it, even if that is killed."""
 ENVIRONMENT = os.environ  # noqa: TID251 - what programs need to start
 
 

@@ -66,8 +66,7 @@ async def test_another_planner_completes_the_runs_of_a_killed_one(valkey_root: P
         lost = await asyncio.gather(*asking, return_exceptions=True)
         assert all(isinstance(each, APIConnectionError) for each in lost)
         again = await _ask(other, 0)
-        for run in runs:
-            await http.get(f"/v1/runs/{run}/events")
+        await asyncio.gather(*(http.get(f"/v1/runs/{run}/events") for run in runs))
         states = [(await http.get(f"/v1/runs/{run}")).json() for run in runs]
         journals = [await stack.journal(run) for run in runs]
     assert again.choices[0].message.content
@@ -99,8 +98,7 @@ async def test_a_killed_store_loses_nothing_that_was_accepted(valkey_root: Path)
         await asyncio.sleep(2)
         await stack.started(["valkey"])
         waited = await asking
-        for run in accepted:
-            await http.get(f"/v1/runs/{run}/events")
+        await asyncio.gather(*(http.get(f"/v1/runs/{run}/events") for run in accepted))
         states = [(await http.get(f"/v1/runs/{run}")).json()["status"] for run in accepted]
         await _assert_answered_once(stack, waited)
         ready = (await http.get("/readyz")).status_code
