@@ -5,6 +5,7 @@ none. It never decides which tasks it gets.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Coroutine
@@ -18,7 +19,7 @@ from autoglm_api import metrics
 from autoglm_dataplane.executor.models import Models
 from autoglm_dataplane.executor.work import CAPABILITIES, carry_out, missing
 from autoglm_dataplane.taskstore import timing
-from autoglm_dataplane.taskstore.connection import GroupMissingError
+from autoglm_dataplane.taskstore.connection import GroupMissingError, StoreUnavailableError
 from autoglm_dataplane.taskstore.journal import Result
 from autoglm_dataplane.taskstore.outages import Outages
 from autoglm_dataplane.taskstore.runs import RunMissingError, RunStore
@@ -91,24 +92,29 @@ class Executor:
         logger.info("draining", extra={"tasks": len(self._working)})
         try:
             async with asyncio.timeout(grace.total_seconds()):
-                await self._outages.insist(lambda: self._tasks.leave(self._name))
+                # A courtesy: without it the others notice 3 s later that nobody lives here.
+                with contextlib.suppress(StoreUnavailableError):
+                    await self._tasks.leave(self._name)
                 await asyncio.sleep(BLOCK.total_seconds())  # a task may be on its way to us
-                while self._working:
-                    await asyncio.wait(self._working.values())
+                await self._outages.finished(self._working.values)
         except TimeoutError:
+            pass
+        if self._working:
             logger.warning("tasks left to others", extra={"tasks": len(self._working)})
 
-    async def _beat_once(self) -> None:
+    async def _beat_once(self) -> bool:
         if not self._draining:
             await self._tasks.beat(self._name, self._ability)
+        return not self._draining
 
-    async def _refresh_once(self) -> None:
+    async def _refresh_once(self) -> bool:
         working = dict(self._working)
         mine = await self._tasks.refresh(self._name, list(working))
         for entry in working.keys() - mine:
             if not working[entry].done():
                 logger.warning("task was taken over", extra={"entry": entry})
                 working[entry].cancel()
+        return bool(working)
 
     async def _take_some(self) -> None:
         free = self._ability.slots - len(self._working)

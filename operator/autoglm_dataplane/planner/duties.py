@@ -72,12 +72,13 @@ class Planner:
         try:
             async with asyncio.timeout(grace.total_seconds()):
                 await asyncio.sleep(BLOCK.total_seconds())  # a run may be on its way to us
-                while self._working:
-                    await asyncio.wait(self._working.values())
+                await self._store.outages.finished(self._working.values)
         except TimeoutError:
+            pass
+        if self._working:
             logger.warning("runs left to others", extra={"runs": len(self._working)})
 
-    async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _forever(self, step: Callable[[], Awaitable[bool]]) -> None:
         await self._store.outages.forever(step, pause=timing.REFRESH.total_seconds())
 
     async def _take_some(self) -> None:
@@ -94,28 +95,30 @@ class Planner:
         for ticket in tickets:
             self._begin(ticket)
 
-    async def _refresh_once(self) -> None:
+    async def _refresh_once(self) -> bool:
         working = dict(self._working)
         mine = await self._store.runs.refresh(list(working))
         for entry in working.keys() - mine:
             working[entry].cancel()
+        return bool(working)
 
-    async def _adopt_once(self) -> None:
+    async def _adopt_once(self) -> bool:
         free = self._most - len(self._working)
         if self._draining or free <= 0 or not self._store.outages.steady():
-            return
+            return False
         try:
             tickets = await self._store.runs.orphans(count=free)
         except GroupMissingError:
-            return
+            return True
         for ticket in tickets:
             if ticket.entry not in self._working:
                 logger.warning("run taken over", extra={"run": ticket.run_id})
                 self._begin(ticket)
+        return True
 
-    async def _reap_once(self) -> None:
+    async def _reap_once(self) -> bool:
         if not self._store.outages.steady():
-            return
+            return False
         bidders = await self._store.tasks.bidders()
         for move in await self._reaper.sweep(bidders, _again):
             logger.warning(
@@ -127,6 +130,7 @@ class Planner:
                     "became": move.reaped,
                 },
             )
+        return True
 
     def _begin(self, ticket: Ticket) -> None:
         doing = asyncio.create_task(self._work(ticket))

@@ -1,6 +1,7 @@
 """When a late refresh means a lost process."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 import pytest
@@ -90,3 +91,46 @@ async def test_insisting_goes_on_until_the_store_answers(
 
     assert await outages.insist(step) == "done"
     assert len(tried) == 3
+
+
+async def repeat_once(outages: Outages, *, asked: bool) -> None:
+    """Runs one round of a repeated step."""
+
+    async def step() -> bool:
+        return asked
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await outages.forever(step, pause=60)
+
+
+async def test_a_step_that_asked_nothing_does_not_say_that_the_store_is_up(
+    outages: Outages,
+) -> None:
+    outages.failed(StoreUnavailableError("gone"))
+    await repeat_once(outages, asked=False)
+    assert not outages.up
+    await repeat_once(outages, asked=True)
+    assert outages.up
+
+
+async def test_who_stops_waits_ten_seconds_for_a_store_that_is_away(
+    outages: Outages, clock: Clock
+) -> None:
+    work = asyncio.create_task(asyncio.sleep(60))
+    outages.failed(StoreUnavailableError("gone"))
+    clock.now += 10
+    assert not outages.gave_up
+    clock.now += 1
+    outages.failed(StoreUnavailableError("still gone"))
+    assert outages.gave_up
+    await outages.finished(lambda: [work])
+    assert not work.done()
+    work.cancel()
+
+
+async def test_who_stops_waits_for_its_work_while_the_store_answers(outages: Outages) -> None:
+    outages.answered()
+    work = asyncio.create_task(asyncio.sleep(0.01))
+    await outages.finished(lambda: [] if work.done() else [work])
+    assert work.done()
