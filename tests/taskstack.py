@@ -54,7 +54,7 @@ class Process:
         """Start it."""
         with self.log_file.open("ab") as log:
             self.running = subprocess.Popen(
-                self.argv,
+                [*WITH_US, *self.argv],
                 env=dict(self.environment),
                 stdout=log,
                 stderr=log,
