@@ -42,13 +42,13 @@ def fallback(stage: Stage, requests: int = 100) -> Sent:
     """
     with _suspended(stage, "east", "west"):
         kubectl.until("routing without east and west", 60, lambda: _eligible(stage) == {"vendor"})
-        kubectl.until("acknowledgement of all routers", 30, lambda: _programmed(stage))
+        kubectl.until("acknowledgement of all routers", 30, lambda: programmed(stage))
         sent = send(stage.client(), requests)
     _none_failed(sent)
     if sent.upstreams["vendor"] != requests:
         raise StepError(f"suspended endpoints got requests: {dict(sent.upstreams)}")
     kubectl.until("return of east and west", 60, lambda: len(_eligible(stage)) > 1)
-    kubectl.until("acknowledgement of all routers", 30, lambda: _programmed(stage))
+    kubectl.until("acknowledgement of all routers", 30, lambda: programmed(stage))
     return sent
 
 
@@ -80,13 +80,13 @@ def change_weight(stage: Stage) -> Change:
     Raises:
         StepError: a request failed, or the routers took longer than 5 s.
     """
-    before = _version(stage)
+    before = version(stage)
     with Stream(stage.client()) as sent:
         time.sleep(2)
-        delay = _weigh(stage, {"east": 1, "west": 3}, before)
+        delay = weigh(stage, {"east": 1, "west": 3}, before)
         time.sleep(2)
     books = model_servers_books(stage)
-    _weigh(stage, {"east": 3, "west": 1}, _version(stage))
+    weigh(stage, {"east": 3, "west": 1}, version(stage))
     _none_failed(sent)
     if delay > CHANGE_LIMIT_SECONDS:
         raise StepError(f"the new weight took {delay:.1f} s to reach every router")
@@ -96,14 +96,15 @@ def change_weight(stage: Stage) -> Change:
     return Change(delay, sent, lost)
 
 
-def _weigh(stage: Stage, weights: dict[str, int], before: int) -> float:
+def weigh(stage: Stage, weights: dict[str, int], before: int, seconds: float = 30) -> float:
+    """Give upstreams new weights; return the seconds until every router has them in force."""
     spec = kubectl.get(stage.namespace, "autoglmcluster", stage.cluster)["spec"]
     for upstream in spec["upstreams"]:
         upstream["weight"] = weights.get(upstream["name"], upstream["weight"])
     body = {"spec": {"upstreams": spec["upstreams"]}}
     kubectl.patch(stage.namespace, "autoglmcluster", stage.cluster, body)
     return kubectl.until(
-        "acknowledgement of the new weights", 30, lambda: _programmed(stage, before)
+        "acknowledgement of the new weights", seconds, lambda: programmed(stage, before)
     )
 
 
@@ -126,12 +127,14 @@ def _none_failed(sent: Sent) -> None:
         raise StepError(f"{len(sent.failures)} of {sent.total} failed, as {sent.failures[0]}")
 
 
-def _version(stage: Stage) -> int:
+def version(stage: Stage) -> int:
+    """The version of the routing table that the cluster's status shows."""
     cluster = kubectl.get(stage.namespace, "autoglmcluster", stage.cluster)
     return int(cluster["status"]["routing"]["version"])
 
 
-def _programmed(stage: Stage, newer_than: int = 0) -> bool:
+def programmed(stage: Stage, newer_than: int = 0) -> bool:
+    """Whether every router has a table in force that fits the spec and is newer than a version."""
     cluster = kubectl.get(stage.namespace, "autoglmcluster", stage.cluster)
     routing = cluster["status"].get("routing", {})
     current = cluster["status"].get("observedGeneration") == cluster["metadata"]["generation"]
