@@ -246,7 +246,7 @@ class EndpointSafety(_Part):
     """Which addresses an external endpoint must not have; the agent checks what it resolves."""
 
     denied_cidrs: Annotated[tuple[Network, ...], Field(max_length=256)] = ()
-    """Refused besides loopback, link-local, unspecified, multicast and metadata addresses."""
+    """Refused besides what `endpointsafety` always refuses."""
     allowed_addresses: Annotated[tuple[Network, ...], Field(max_length=256)] = ()
     """Allowed whatever else is said."""
 

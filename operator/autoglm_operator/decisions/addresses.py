@@ -1,27 +1,19 @@
 """Which URLs and addresses an endpoint may have: the operator's half of endpoint safety.
 
 Whoever may create a ModelEndpoint makes our processes connect somewhere; this decides where never.
-Resolving names happens elsewhere; every address that comes out of it is judged here.
+Which addresses are refused is `autoglm_api.endpointsafety`, the same rule that the router agent
+follows; here are the URLs, names and namespaces around it. Resolving names happens elsewhere; every
+address that comes out of it is judged here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+from autoglm_api.endpointsafety import Address, Network, Refusal, refusal
 
-# Source: the vendors' documentation. Link-local ones (169.254.169.254 of most clouds) are refused
-# as a whole; these lie elsewhere.
-METADATA = (
-    ip_network("100.100.100.200/32"),  # Alibaba Cloud
-    ip_network("168.63.129.16/32"),  # Azure's wire server
-    ip_network("192.0.0.192/32"),  # Oracle Cloud
-    ip_network("fd00:ec2::254/128"),  # AWS over IPv6
-    ip_network("fd20:ce::254/128"),  # Google Cloud over IPv6
-)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 SERVICE_SUFFIXES = (".svc", ".svc.cluster.local")
 API_SERVER_NAMES = frozenset({"kubernetes", "kubernetes.default"})
@@ -106,15 +98,12 @@ def name_problem(host: str, namespace: str, safety: Safety) -> str | None:
 
 def address_problem(address: Address, safety: Safety) -> str | None:
     """Why an address may not be connected to; None if it may."""
-    plain = _unmapped(address)
-    if any(_within(plain, network) for network in safety.allowed):
+    found = refusal(address, denied=safety.denied, allowed=safety.allowed)
+    if found is None:
         return None
-    kind = _special(plain)
-    if kind is not None:
-        return f"baseURL leads to a {kind} address, which is refused."
-    if any(_within(plain, network) for network in safety.denied):
+    if found is Refusal.DENIED:
         return "baseURL leads to an address that the administrator refuses."
-    return None
+    return f"baseURL leads to {found}, which is refused."
 
 
 def literal(host: str) -> Address | None:
@@ -123,29 +112,6 @@ def literal(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         return None
-
-
-def _special(address: Address) -> str | None:
-    if address.is_unspecified:
-        return "unspecified"
-    if address.is_loopback:
-        return "loopback"
-    if any(_within(address, network) for network in METADATA):
-        return "metadata"
-    if address.is_link_local:
-        return "link-local"
-    return "multicast" if address.is_multicast else None
-
-
-def _unmapped(address: Address) -> Address:
-    """The IPv4 address inside an IPv6 one, where there is one: it is what gets connected to."""
-    if isinstance(address, IPv6Address):
-        return address.ipv4_mapped or address.sixtofour or address
-    return address
-
-
-def _within(address: Address, network: Network) -> bool:
-    return address.version == network.version and address in network
 
 
 def _service(host: str) -> str | None:

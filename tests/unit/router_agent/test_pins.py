@@ -1,8 +1,5 @@
 from collections.abc import Mapping
 
-import pytest
-
-from autoglm_api.endpointsafety import refusal
 from autoglm_api.routing import EndpointSafety
 from autoglm_dataplane.router_agent.pins import MAX_ADDRESSES, Pins, Resolve, safe, unusable
 from routingtables import a_document, an_external
@@ -19,42 +16,6 @@ def names(answers: Mapping[str, tuple[str, ...]]) -> Resolve:
         return answers[host]
 
     return resolve
-
-
-@pytest.mark.parametrize(
-    ("address", "reason"),
-    [
-        ("127.0.0.1", "a loopback address"),
-        ("127.9.9.9", "a loopback address"),
-        ("::1", "a loopback address"),
-        ("::ffff:127.0.0.1", "a loopback address"),
-        ("64:ff9b::7f00:1", "a loopback address"),
-        ("2002:7f00:1::", "a loopback address"),
-        ("0.0.0.0", "an unspecified address"),  # noqa: S104 - it is refused
-        ("::", "an unspecified address"),
-        ("169.254.169.254", "a metadata address"),
-        ("fd00:ec2::254", "a metadata address"),
-        ("100.100.100.200", "a metadata address"),
-        ("168.63.129.16", "a metadata address"),
-        ("fe80::1", "a link-local address"),
-        ("224.0.0.1", "a multicast address"),
-        ("ff02::1", "a multicast address"),
-        ("255.255.255.255", "a reserved address"),
-        ("10.96.0.1", "an address in a denied range"),
-        ("10.1.2.3", None),
-        ("203.0.113.7", None),
-        ("2001:db8::1", None),
-    ],
-)
-def test_judges_addresses(address: str, reason: str | None) -> None:
-    assert refusal(address, denied=("10.96.0.0/12",)) == reason
-
-
-def test_what_is_allowed_by_name_is_allowed() -> None:
-    allowed = ("127.0.0.1/32", "10.96.0.7/32")
-    assert refusal("127.0.0.1", allowed=allowed) is None
-    assert refusal("127.0.0.2", allowed=allowed) == "a loopback address"
-    assert refusal("10.96.0.7", denied=("10.0.0.0/8",), allowed=allowed) is None
 
 
 async def test_unsafe_addresses_are_left_out() -> None:

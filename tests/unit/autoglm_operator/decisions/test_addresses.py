@@ -44,13 +44,15 @@ def test_refuses_urls_with_a_sentence(url: str, word: str) -> None:
         ("2002:7f00:1::", "loopback"),
         ("0.0.0.0", "unspecified"),  # noqa: S104 - judged, not bound
         ("::", "unspecified"),
-        ("169.254.169.254", "link-local"),
+        ("169.254.169.254", "metadata"),
+        ("169.254.1.1", "link-local"),
         ("fe80::1", "link-local"),
         ("224.0.0.1", "multicast"),
         ("ff02::1", "multicast"),
         ("100.100.100.200", "metadata"),
         ("168.63.129.16", "metadata"),
         ("fd00:ec2::254", "metadata"),
+        ("240.0.0.1", "reserved"),
     ],
 )
 def test_refuses_addresses_that_lead_nowhere_good(address: str, kind: str) -> None:
