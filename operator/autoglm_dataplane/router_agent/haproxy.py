@@ -14,6 +14,7 @@ from autoglm_dataplane.router_agent.observed import (
     Observed,
     ObservedServer,
     entries_of,
+    is_staying,
     servers_of,
     structure_of,
 )
@@ -50,9 +51,13 @@ class HAProxy:
         A worker of another structure may not know the maps, and is not asked for them.
 
         Raises:
-            HAProxyUnreachableError: nothing answers.
+            HAProxyUnreachableError: nothing answers, or HAProxy is about to end.
         """
-        structure = structure_of(await self.ask("@1 show info"))
+        info = await self.ask("@1 show info")
+        if not is_staying(info):
+            # A reload would bring up a worker that nobody tells to end any more.
+            raise HAProxyUnreachableError("HAProxy is stopping")
+        structure = structure_of(info)
         servers = await self.servers()
         if structure != wanted.structure:
             return Observed(structure, servers, {})

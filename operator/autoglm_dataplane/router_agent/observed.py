@@ -59,6 +59,11 @@ def structure_of(show_info: str) -> str:
     return ""
 
 
+def is_staying(show_info: str) -> bool:
+    """Whether this is a worker that was not told to end; without a worker there is no answer."""
+    return "Stopping: 0" in show_info.splitlines()
+
+
 def servers_of(show_servers_state: str) -> dict[str, dict[str, ObservedServer]]:
     """Every server by backend."""
     lines = [line for line in show_servers_state.splitlines() if line.strip()]

@@ -1,7 +1,10 @@
+import pytest
+
 from autoglm_dataplane.router_agent.observed import (
     ObservedServer,
     ServerState,
     entries_of,
+    is_staying,
     servers_of,
     structure_of,
 )
@@ -52,3 +55,16 @@ def test_reads_maps_with_strange_values() -> None:
         "key": 'va;l"ue\\#',
         "other": "1",
     }
+
+
+@pytest.mark.parametrize(
+    ("answer", "staying"),
+    [
+        ("Name: HAProxy\nStopping: 0\nTainted: 0\n", True),
+        ("Name: HAProxy\nStopping: 1\nTainted: 0\n", False),
+        ("Can't find the target PID matching the prefix '@1'\n", False),
+        ("", False),
+    ],
+)
+def test_tells_a_worker_that_stays_from_one_that_ends(answer: str, staying: bool) -> None:
+    assert is_staying(answer) is staying
