@@ -11,7 +11,6 @@ import logging
 import os
 import random
 import secrets as randomness
-import signal
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -27,9 +26,10 @@ from autoglm_operator.clients import errors
 from autoglm_operator.clients.agent import AgentClient
 from autoglm_operator.clients.events import EventRecorder, EventSource
 from autoglm_operator.clients.kube import KubeClient, connect, server_of
-from autoglm_operator.clients.lease import Elector, LeaseLostError, LeaseName
+from autoglm_operator.clients.lease import Elector, LeaseName
 from autoglm_operator.clients.probe import EndpointProber
 from autoglm_operator.commands.operator_settings import OperatorSettings
+from autoglm_operator.commands.supervision import supervise
 from autoglm_operator.decisions import addresses
 from autoglm_operator.handlers.informer import Informer
 from autoglm_operator.handlers.operator import WATCHED, Wakeups, trim_pod
@@ -53,6 +53,7 @@ from autoglm_operator.runtime.store import ObjectStore
 from autoglm_operator.runtime.workqueue import Workers, WorkQueue
 
 if TYPE_CHECKING:
+    from autoglm_api.endpointsafety import Address, Network
     from autoglm_operator.clients.kube import Api
 
 log = logging.getLogger(__name__)
@@ -123,40 +124,8 @@ async def run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
             metrics=metrics.exposition,
         )
         await stack.enter_async_context(serving(app, settings.probe_host, settings.probe_port))
-        return await _supervise(settings, elector, loops)
-
-
-async def _supervise(settings: OperatorSettings, elector: Elector, loops: Loops) -> int:
-    """Run everything until a signal or until a part ends; the leader's work ends first."""
-    ready, stop_watching, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    watching = asyncio.create_task(loops.informer.watch(ready, stop_watching))
-    sweeping = asyncio.create_task(loops.informer.sweep_forever())
-    leading = asyncio.create_task(elector.run(partial(_lead, settings, loops)))
-    signals = asyncio.create_task(_own_signals(ready, stopped))
-    stopping = asyncio.create_task(stopped.wait())
-    tasks = {watching, sweeping, leading, stopping}
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    clean = stopped.is_set() or (watching.done() and watching.exception() is None)
-    leading.cancel()
-    outcome = (await asyncio.gather(leading, return_exceptions=True))[0]
-    stop_watching.set()
-    for task in (sweeping, stopping, signals):
-        task.cancel()
-    results = await asyncio.gather(watching, sweeping, return_exceptions=True)
-    for failure in (outcome, *results):
-        if isinstance(failure, LeaseLostError):
-            log.error("lease lost", extra={"error": str(failure)})
-        elif isinstance(failure, Exception):
-            log.error("a part of the operator failed", exc_info=failure)
-    return 0 if clean else 1
-
-
-async def _own_signals(ready: asyncio.Event, stopped: asyncio.Event) -> None:
-    """Take the signals over from Kopf, which installs handlers of its own while it starts."""
-    await ready.wait()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        work = partial(elector.run, partial(_lead, settings, loops))
+        return await supervise(loops.informer, {"leader": work})
 
 
 async def _lead(settings: OperatorSettings, loops: Loops) -> None:
@@ -178,13 +147,35 @@ def _elector(settings: OperatorSettings, api: Api, metrics: OperatorMetrics) -> 
     return Elector(kube, SystemClock(), lease, metrics=metrics)
 
 
-async def _loops(
-    settings: OperatorSettings,
-    api: Api,
-    elector: Elector,
-    agents: AgentClient,
-    metrics: OperatorMetrics,
-) -> Loops:
+@dataclass(frozen=True, slots=True)
+class _Machinery:
+    """What all loops share."""
+
+    settings: OperatorSettings
+    metrics: OperatorMetrics
+    clock: SystemClock
+    kube: KubeClient
+    store: ObjectStore
+    clusters: WorkQueue[ObjectKey]
+    endpoints: WorkQueue[ObjectKey]
+    probes: WorkQueue[ObjectKey]
+    rng: random.Random
+
+    @property
+    def namespace(self) -> str:
+        """Where the operator itself lives."""
+        return self.settings.pod_namespace or "default"
+
+    @property
+    def images(self) -> Images:
+        """What pods run."""
+        told = self.settings
+        return Images(told.image, told.haproxy_image, told.valkey_image, told.image_pull_policy)
+
+
+def _machinery(
+    settings: OperatorSettings, api: Api, elector: Elector, metrics: OperatorMetrics
+) -> _Machinery:
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter, not secrets
     kube = KubeClient(
         api,
@@ -193,78 +184,108 @@ async def _loops(
         metrics=metrics,
         may_write=lambda: elector.leading,
     )
-    store = ObjectStore({kinds.POD: trim_pod})
     clusters, endpoints, probes = (
         WorkQueue[ObjectKey](name, clock, rng=rng, metrics=metrics)
         for name in (kinds.AUTOGLM_CLUSTER.kind, kinds.MODEL_ENDPOINT.kind, "Probe")
     )
-    wakeups = Wakeups(store, clusters, endpoints)
+    store = ObjectStore({kinds.POD: trim_pod})
+    return _Machinery(settings, metrics, clock, kube, store, clusters, endpoints, probes, rng)
+
+
+async def _loops(
+    settings: OperatorSettings,
+    api: Api,
+    elector: Elector,
+    agents: AgentClient,
+    metrics: OperatorMetrics,
+) -> Loops:
+    machinery = _machinery(settings, api, elector, metrics)
+    kube, clock = machinery.kube, machinery.clock
+    safety = await _safety(settings, api, kube)
+    prober = EndpointProber(partial(_judge, safety))
+    probing = Probing(
+        kube,
+        machinery.store,
+        prober,
+        safety,
+        clock,
+        queue=machinery.probes,
+        jitter=machinery.rng.random,
+        metrics=metrics,
+    )
+    probing.on_change = machinery.endpoints.add
+    authority = Authority(kube, clock, machinery.namespace)
+    endpoint, cluster = _reconcilers(machinery, probing, safety, authority, agents)
+    wakeups = Wakeups(machinery.store, machinery.clusters, machinery.endpoints)
+    work = partial(Workers[ObjectKey], clock=clock, metrics=metrics, fatal=(errors.NotLeader,))
+    return Loops(
+        clusters=work(machinery.clusters, cluster.reconcile),
+        endpoints=work(machinery.endpoints, endpoint.reconcile),
+        probes=work(machinery.probes, probing.probe),
+        wakeups=wakeups,
+        informer=_informer(machinery, wakeups, elector),
+        receiver_certificate=ReceiverCertificate(
+            kube, clock, authority, namespace=machinery.namespace, service=settings.receiver_service
+        ),
+    )
+
+
+def _informer(machinery: _Machinery, wakeups: Wakeups, elector: Elector) -> Informer:
     informer = Informer(
         WATCHED,
-        kube,
-        store,
-        clock,
+        machinery.kube,
+        machinery.store,
+        machinery.clock,
         on_change=wakeups.on_change,
-        namespaces=settings.watch_namespaces,
-        sweep_seconds=settings.sweep_seconds,
+        namespaces=machinery.settings.watch_namespaces,
+        sweep_seconds=machinery.settings.sweep_seconds,
     )
 
     def resync() -> None:
         if elector.leading:
             for queue, key in wakeups.all_keys():
-                queue.add_after(key, rng.random() * RESYNC_SPREAD_SECONDS)
+                queue.add_after(key, machinery.rng.random() * RESYNC_SPREAD_SECONDS)
 
     informer.on_sweep = resync
-    safety = await _safety(settings, api, kube)
-    prober = EndpointProber(partial(_judge, safety))
-    probing = Probing(
-        kube, store, prober, safety, clock, queue=probes, jitter=rng.random, metrics=metrics
-    )
-    probing.on_change = endpoints.add
-    namespace = settings.pod_namespace or "default"
-    source = EventSource("autoglm.io/operator", settings.pod_name or labels.OPERATOR)
+    return informer
+
+
+def _reconcilers(
+    machinery: _Machinery,
+    probing: Probing,
+    safety: addresses.Safety,
+    authority: Authority,
+    agents: AgentClient,
+) -> tuple[EndpointReconciler, ClusterReconciler]:
+    kube, store, clock = machinery.kube, machinery.store, machinery.clock
+    pod = machinery.settings.pod_name or labels.OPERATOR
+    events = EventRecorder(kube, clock, EventSource("autoglm.io/operator", pod))
     applier = Applier(kube, store, labels.OPERATOR)
-    reporter = Reporter(kube, store, EventRecorder(kube, clock, source), labels.OPERATOR)
-    images = Images(
-        settings.image, settings.haproxy_image, settings.valkey_image, settings.image_pull_policy
-    )
-    authority = Authority(kube, clock, namespace)
+    reporter = Reporter(kube, store, events, labels.OPERATOR)
     new_token = partial(randomness.token_urlsafe, 32)
-    endpoint = EndpointReconciler(
-        EndpointDeps(kube, store, applier, reporter, probing, clock, images, safety)
+    endpoint = EndpointDeps(
+        kube, store, applier, reporter, probing, clock, machinery.images, safety
     )
-    cluster = ClusterReconciler(
-        ClusterDeps(
-            kube=kube,
-            store=store,
-            applier=applier,
-            reporter=reporter,
-            publisher=RoutingPublisher(
-                applier, agents, clock, new_token=new_token, metrics=metrics
-            ),
-            authority=authority,
-            tokens=InternalTokens(clock),
-            probing=probing,
-            clock=clock,
-            images=images,
-            safety=safety,
-            new_token=new_token,
-        )
-    )
-    fatal = (errors.NotLeader,)
-    return Loops(
-        clusters=Workers(clusters, cluster.reconcile, clock, metrics=metrics, fatal=fatal),
-        endpoints=Workers(endpoints, endpoint.reconcile, clock, metrics=metrics, fatal=fatal),
-        probes=Workers(probes, probing.probe, clock, metrics=metrics, fatal=fatal),
-        wakeups=wakeups,
-        informer=informer,
-        receiver_certificate=ReceiverCertificate(
-            kube, clock, authority, namespace=namespace, service=settings.receiver_service
+    cluster = ClusterDeps(
+        kube=kube,
+        store=store,
+        applier=applier,
+        reporter=reporter,
+        publisher=RoutingPublisher(
+            applier, agents, clock, new_token=new_token, metrics=machinery.metrics
         ),
+        authority=authority,
+        tokens=InternalTokens(clock),
+        probing=probing,
+        clock=clock,
+        images=machinery.images,
+        safety=safety,
+        new_token=new_token,
     )
+    return EndpointReconciler(endpoint), ClusterReconciler(cluster)
 
 
-def _judge(safety: addresses.Safety, address: addresses.Address) -> str | None:
+def _judge(safety: addresses.Safety, address: Address) -> str | None:
     return addresses.address_problem(address, safety)
 
 
@@ -279,7 +300,7 @@ async def _safety(settings: OperatorSettings, api: Api, kube: KubeClient) -> add
             hosts.update(each.get("addresses") or ())
     except errors.ApiError as error:
         log.warning("addresses of the API server not read", extra={"error": str(error)})
-    found: list[addresses.Network] = []
+    found: list[Network] = []
     for host in sorted(hosts):
         literal = addresses.literal(host)
         if literal is not None and not literal.is_loopback:

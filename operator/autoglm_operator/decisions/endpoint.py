@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from autoglm_api import labels
+from autoglm_api import labels, virtualmodels
 from autoglm_api.conditions import ConditionType, Reason
 from autoglm_api.modelendpoint import EndpointType, ModelEndpointStatus
-from autoglm_operator.decisions import addresses, drift
+from autoglm_operator.decisions import addresses, drift, externals
 from autoglm_operator.decisions.health import Health
 from autoglm_operator.decisions.statuses import Verdict, conditions_of, fails, holds, unknown
 
@@ -69,25 +69,21 @@ class EndpointPlan:
 
 def spec_problem(endpoint: ModelEndpoint, safety: Safety) -> Verdict | None:
     """Why an endpoint's spec cannot be accepted, as far as the spec alone tells."""
+    if endpoint.spec.model in virtualmodels.NAMES:
+        return fails(
+            Reason.INVALID_SPEC,
+            f"model {endpoint.spec.model} is the planner's own name: serve the model under another"
+            " name and write that.",
+        )
     external = endpoint.spec.external
     if external is None:
         return None
-    try:
-        target = addresses.parse(external.base_url)
-    except addresses.UrlRefusedError as error:
-        return fails(Reason.INVALID_SPEC, str(error))
-    if target.scheme == "https" and addresses.literal(target.host) is not None:
-        return fails(
-            Reason.INVALID_SPEC,
-            "baseURL with https needs a host name, because the certificate is checked against it.",
-        )
-    if ":" in target.host or "%" in target.path:
-        return fails(
-            Reason.INVALID_SPEC,
-            "baseURL must name a host or an IPv4 address and use no '%' in its path.",
-        )
-    named = addresses.name_problem(target.host, endpoint.metadata.namespace, safety)
-    literal = addresses.literal(target.host)
+    problem = externals.url_problem(external)
+    if problem is not None:
+        return fails(Reason.INVALID_SPEC, problem)
+    host = addresses.parse(external.base_url).host
+    named = addresses.name_problem(host, endpoint.metadata.namespace, safety)
+    literal = addresses.literal(host)
     if named is None and literal is not None:
         named = addresses.address_problem(literal, safety)
     return None if named is None else fails(Reason.ADDRESS_REFUSED, named)

@@ -10,7 +10,9 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autoglm_api import labels
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from autoglm_api import labels, routing
 from autoglm_api.conditions import Reason
 from autoglm_operator.decisions.statuses import Verdict, fails
 
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from autoglm_api.modelendpoint import ModelEndpoint
 
 Manifest = dict[str, Any]
+
+# Hidden, because the message of a refusal must not hold a key.
+_HIDDEN = ConfigDict(hide_input_in_errors=True)
+_API_KEY: TypeAdapter[str] = TypeAdapter(routing.Credential, config=_HIDDEN)
+_KEY_ADVICE = "write one word of printable ASCII without blanks, at most 4096 characters"
+_CA: TypeAdapter[str] = TypeAdapter(routing.CertificateBundle, config=_HIDDEN)
+_CA_ADVICE = "write PEM certificates, at most 64 KiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +69,14 @@ def credentials(endpoint: ModelEndpoint, secrets: Mapping[str, Manifest | None])
     problem = first_problem(wanted(endpoint), secrets)
     if problem is not None:
         return Credentials(problem=problem)
-    key = external.api_key_secret_ref
-    ca = external.tls.ca_secret_ref if external.tls else None
-    return Credentials(
-        api_key=None if key is None else _value(key, secrets).decode("utf-8", "replace").strip(),
-        ca=None if ca is None else _value(ca, secrets).decode("utf-8", "replace"),
-    )
+    key, tls = external.api_key_secret_ref, external.tls
+    api_key = None if key is None else _text(key, secrets).strip()
+    ca = None if tls is None else _text(tls.ca_secret_ref, secrets)
+    if key is not None and not _takes(_API_KEY, api_key):
+        problem = _unusable(key, _KEY_ADVICE)
+    elif tls is not None and not _takes(_CA, routing.certificates_in(ca or "")):
+        problem = _unusable(tls.ca_secret_ref, _CA_ADVICE)
+    return Credentials(api_key, ca) if problem is None else Credentials(problem=problem)
 
 
 def first_problem(
@@ -103,6 +114,25 @@ def data_of(secret: Manifest | None) -> dict[str, bytes]:
         except ValueError:
             continue
     return decoded
+
+
+def _takes(field: TypeAdapter[str], value: str | None) -> bool:
+    try:
+        field.validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _unusable(ref: SecretKeyRef, advice: str) -> Verdict:
+    return fails(
+        Reason.KEY_UNUSABLE,
+        f"The value under the key {ref.key} of Secret {ref.name} cannot be used: {advice}.",
+    )
+
+
+def _text(ref: SecretKeyRef, secrets: Mapping[str, Manifest | None]) -> str:
+    return _value(ref, secrets).decode("utf-8", "replace")
 
 
 def _value(ref: SecretKeyRef, secrets: Mapping[str, Manifest | None]) -> bytes:

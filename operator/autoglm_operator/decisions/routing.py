@@ -1,8 +1,9 @@
 """The routing table of a cluster: which upstreams may get requests, and all that routers need.
 
 Eligible is the operator's word: endpoint Ready, weight above 0, not suspended. What is not eligible
-is absent from the table, never listed with weight 0. Which servers are up is each router's own
-business. Never writes or sends anything.
+is absent from the table, never listed with weight 0; so is what no document takes, for one odd
+endpoint must not take the others out of service. Which servers are up is each router's own affair.
+Never writes or sends anything.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autoglm_api import routing
+from autoglm_api import routing, virtualmodels
 from autoglm_api.autoglmcluster import UpstreamStatus
 from autoglm_api.conditions import ConditionType, is_true
-from autoglm_operator.decisions import addresses
+from autoglm_operator.decisions import externals
 from autoglm_operator.decisions.endpoint import ready_pods
 
 if TYPE_CHECKING:
@@ -85,26 +86,17 @@ def eligible(seen: UpstreamSeen, kept: frozenset[str] = frozenset()) -> bool:
         seen: The upstream.
         kept: Upstreams that count as Ready because probes are not to be believed now.
     """
-    endpoint = seen.endpoint
-    if endpoint is None or seen.upstream.weight == 0 or endpoint.spec.suspend:
-        return False
-    if seen.credentials.problem is not None:
-        return False
-    if endpoint.spec.managed is not None and not ready_pods(seen.pods):
-        return False
-    ready = is_true(endpoint.status.conditions, ConditionType.READY)
-    accepted = is_true(endpoint.status.conditions, ConditionType.ACCEPTED)
-    return ready or (accepted and seen.upstream.name in kept)
+    return _entry(seen, kept) is not None
 
 
 def table_of(inputs: TableInputs) -> routing.RoutingTable:
     """The table that should be in force.
 
     Raises:
-        ValueError: A value cannot be in a routing document; the message says which.
+        ValueError: A value of the cluster itself cannot be in a routing document.
     """
     spec = inputs.cluster.spec
-    chosen = [each for each in inputs.upstreams if eligible(each, inputs.kept)]
+    entries = [_entry(each, inputs.kept) for each in inputs.upstreams]
     known = {each.endpoint.spec.model for each in inputs.upstreams if each.endpoint is not None}
     return routing.RoutingTable(
         cluster=inputs.cluster.metadata.name,
@@ -113,8 +105,8 @@ def table_of(inputs: TableInputs) -> routing.RoutingTable:
             client_keys=tuple(sorted(routing.key_digest(key) for key in inputs.keys.clients)),
             internal_tokens=inputs.keys.internal,
         ),
-        models=tuple(sorted(known)),
-        upstreams=tuple(_upstream(each) for each in chosen),
+        models=tuple(sorted(known - set(inputs.planner_models))),
+        upstreams=tuple(each for each in entries if each is not None),
         planner=routing.Planner(
             models=inputs.planner_models, servers=_servers(inputs.planners, PLANNER_PORT)
         ),
@@ -137,22 +129,20 @@ def shares(
     upstreams: Iterable[UpstreamSeen], kept: frozenset[str] = frozenset()
 ) -> tuple[UpstreamStatus, ...]:
     """What status says about every upstream of the spec."""
-    seen = tuple(upstreams)
+    seen = [(each, eligible(each, kept)) for each in upstreams]
     totals: dict[tuple[str, int], int] = {}
-    for each in seen:
-        if eligible(each, kept):
+    for each, usable in seen:
+        if usable:
             totals[_tier(each)] = totals.get(_tier(each), 0) + each.upstream.weight
     return tuple(
         UpstreamStatus(
             name=each.upstream.name,
-            eligible=eligible(each, kept),
+            eligible=usable,
             share_percent=(
-                round(100 * each.upstream.weight / totals[_tier(each)])
-                if eligible(each, kept)
-                else 0
+                round(100 * each.upstream.weight / totals[_tier(each)]) if usable else 0
             ),
         )
-        for each in seen
+        for each, usable in seen
     )
 
 
@@ -161,9 +151,12 @@ def task_model(upstreams: Iterable[UpstreamSeen]) -> str:
 
     It depends on the spec alone and not on what is up, because a change of it replaces pods.
     """
-    known = [each for each in upstreams if each.endpoint is not None]
-    first = min(known, key=lambda each: each.upstream.priority, default=None)
-    return first.endpoint.spec.model if first is not None and first.endpoint is not None else ""
+    real = [
+        (each.upstream.priority, each.endpoint.spec.model)
+        for each in upstreams
+        if each.endpoint is not None and each.endpoint.spec.model not in virtualmodels.NAMES
+    ]
+    return min(real, key=lambda found: found[0], default=(0, ""))[1]
 
 
 def _tier(seen: UpstreamSeen) -> tuple[str, int]:
@@ -171,36 +164,47 @@ def _tier(seen: UpstreamSeen) -> tuple[str, int]:
     return model, seen.upstream.priority
 
 
-def _upstream(seen: UpstreamSeen) -> routing.Upstream:
+def _entry(seen: UpstreamSeen, kept: frozenset[str]) -> routing.Upstream | None:
+    """The upstream in the words of the document; None if it may not get requests."""
     endpoint = seen.endpoint
-    assert endpoint is not None  # noqa: S101 - eligible upstreams have an endpoint
-    managed = endpoint.spec.managed
+    if endpoint is None or not _willing(seen, endpoint):
+        return None
+    ready = is_true(endpoint.status.conditions, ConditionType.READY)
+    accepted = is_true(endpoint.status.conditions, ConditionType.ACCEPTED)
+    if not ready and not (accepted and seen.upstream.name in kept):
+        return None
+    try:
+        return _upstream(seen, endpoint)
+    except ValueError:
+        # What to write instead is said at the endpoint, by the same check of its spec.
+        return None
+
+
+def _willing(seen: UpstreamSeen, endpoint: ModelEndpoint) -> bool:
+    """Whether spec, references and pods leave anything to send requests to."""
+    return (
+        seen.upstream.weight > 0
+        and not endpoint.spec.suspend
+        and endpoint.spec.model not in virtualmodels.NAMES
+        and seen.credentials.problem is None
+        and (endpoint.spec.managed is None or bool(ready_pods(seen.pods)))
+    )
+
+
+def _upstream(seen: UpstreamSeen, endpoint: ModelEndpoint) -> routing.Upstream:
+    managed, external = endpoint.spec.managed, endpoint.spec.external
     return routing.Upstream(
         name=seen.upstream.name,
         model=endpoint.spec.model,
         priority=seen.upstream.priority,
         weight=seen.upstream.weight,
         servers=() if managed is None else _servers(seen.pods, managed.port),
-        external=None if managed is not None else _external(endpoint, seen.credentials),
+        external=None if external is None else externals.external_of(external, seen.credentials),
         timeouts=routing.Timeouts(
             connect_milliseconds=_milliseconds(endpoint.spec.timeouts.connect),
             first_byte_milliseconds=_milliseconds(endpoint.spec.timeouts.first_byte),
             request_milliseconds=_milliseconds(endpoint.spec.timeouts.request),
         ),
-    )
-
-
-def _external(endpoint: ModelEndpoint, credentials: Credentials) -> routing.External:
-    external = endpoint.spec.external
-    assert external is not None  # noqa: S101 - the schema demands the block of the type
-    target = addresses.parse(external.base_url)
-    return routing.External(
-        scheme=routing.Scheme(target.scheme),
-        host=target.host,
-        port=target.port,
-        path=target.path,
-        api_key=credentials.api_key,
-        ca=None if credentials.ca is None else routing.certificates_in(credentials.ca),
     )
 
 
@@ -211,7 +215,7 @@ def _servers(pods: Sequence[Manifest], port: int) -> tuple[routing.Server, ...]:
             address=str(pod["status"]["podIP"]),
             port=port,
         )
-        for pod in ready_pods(pods)
+        for pod in ready_pods(pods)[: routing.MAX_SERVERS]
     )
 
 

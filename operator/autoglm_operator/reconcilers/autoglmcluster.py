@@ -106,11 +106,14 @@ class ClusterReconciler:
 
     def __init__(self, deps: ClusterDeps) -> None:
         self._deps = deps
+        self._uids: dict[ObjectKey, str] = {}
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Bring one cluster to its desired state and report."""
         deps = self._deps
         obj = deps.store.get(kinds.AUTOGLM_CLUSTER, key.namespace, key.name)
+        uid = None if obj is None else str(obj["metadata"]["uid"])
+        self._remember(key, uid)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             return Result()
         try:
@@ -129,6 +132,17 @@ class ClusterReconciler:
             return Result(failed=True)
         pending = work.routing.acknowledged < work.routing.routers
         return Result(requeue_after=PENDING_SECONDS if pending else LOOK_SECONDS)
+
+    def _remember(self, key: ObjectKey, uid: str | None) -> None:
+        """Drop what is remembered about a cluster that is gone or has a successor."""
+        before = self._uids.get(key)
+        if before is not None and before != uid:
+            self._deps.publisher.forget(before)
+            self._deps.tokens.forget(before)
+        if uid is None:
+            self._uids.pop(key, None)
+        else:
+            self._uids[key] = uid
 
     async def _observe(self, cluster: AutoGLMCluster) -> _Work:
         deps, meta = self._deps, cluster.metadata
