@@ -64,6 +64,7 @@ class Reason(StrEnum):
     # References
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     KEY_NOT_FOUND = "KeyNotFound"
+    KEY_UNUSABLE = "KeyUnusable"
     POLICY_NOT_FOUND = "PolicyNotFound"
     RESOLVED = "Resolved"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  # the name of a reason

@@ -209,7 +209,7 @@ class Planner(_Part):
 class Breaker(_Part):
     """The circuit of every server, local to each router. Reload."""
 
-    consecutive_failures: Annotated[int, Field(ge=1, le=100)] = 5
+    consecutive_failures: Annotated[int, Field(ge=1, le=1000)] = 5
     """Failures in a row (no connection, time-out, 5xx) that open the circuit."""
     open_milliseconds: Milliseconds = 10_000
     """Until the router sends a request of its own to see whether the server is well again."""

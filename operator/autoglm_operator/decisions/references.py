@@ -10,7 +10,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from autoglm_api import labels, routing
 from autoglm_api.conditions import Reason
@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 
 Manifest = dict[str, Any]
 
-# Hidden, because the message of a refusal must not hold a key.
-_HIDDEN = ConfigDict(hide_input_in_errors=True)
-_API_KEY: TypeAdapter[str] = TypeAdapter(routing.Credential, config=_HIDDEN)
+_API_KEY: TypeAdapter[str] = TypeAdapter(routing.Credential)
 _KEY_ADVICE = "write one word of printable ASCII without blanks, at most 4096 characters"
-_CA: TypeAdapter[str] = TypeAdapter(routing.CertificateBundle, config=_HIDDEN)
+_CA: TypeAdapter[str] = TypeAdapter(routing.CertificateBundle)
 _CA_ADVICE = "write PEM certificates, at most 64 KiB"
 
 

@@ -46,7 +46,7 @@ def seen(
     status: Object | None = None,
     **more: Any,  # noqa: ANN401 - fields of the view
 ) -> ClusterSeen:
-    behind = upstreams or (an_upstream(an_endpoint(ready=True), pods=(a_pod("a"),)),)
+    behind = upstreams or (an_upstream(an_endpoint(ready=True), pods=(a_pod("aaaaaaaa"),)),)
     view = ClusterSeen(
         cluster=a_cluster(status=status),
         accepted=ACCEPTED,
@@ -120,7 +120,7 @@ def test_no_eligible_upstream_is_not_ready() -> None:
 
 
 def test_a_dangling_reference_leaves_the_rest_serving() -> None:
-    good = an_upstream(an_endpoint(ready=True), pods=(a_pod("a"),))
+    good = an_upstream(an_endpoint(ready=True), pods=(a_pod("aaaaaaaa"),))
     view = seen(upstreams=(good, an_upstream(None)))
     assert said(view, "ResolvedRefs") == ("False", "EndpointNotFound")
     assert said(view, "Degraded") == ("True", "EndpointNotFound")

@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -84,6 +85,8 @@ def test_suspended_is_said_but_is_no_fault() -> None:
         ("https://10.0.0.1/v1", Reason.INVALID_SPEC),
         ("http://[fd12::1]/v1", Reason.INVALID_SPEC),
         ("http://h/a%20b", Reason.INVALID_SPEC),
+        ("http://h//v1", Reason.INVALID_SPEC),
+        ("http://a..b/v1", Reason.INVALID_SPEC),
         ("http://127.0.0.1/v1", Reason.ADDRESS_REFUSED),
         ("http://localhost/v1", Reason.ADDRESS_REFUSED),
         ("http://x.other.svc/v1", Reason.ADDRESS_REFUSED),
@@ -93,6 +96,40 @@ def test_a_bad_url_is_not_accepted(url: str, reason: Reason) -> None:
     view = seen(an_external(baseURL=url))
     assert verdict(view, ConditionType.ACCEPTED) == ("False", reason)
     assert verdict(view, ConditionType.READY) == ("False", reason)
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("https://10.0.0.1/v1", "with https needs a host name"),
+        ("https://1.2.3/v1", "with https needs a host name"),
+        ("http://[fd12::1]/v1", "a host or an IPv4 address"),
+        (f"http://{'a' * 64}/v1", "at most 63 characters between two dots"),
+        ("http://h/a%20b", "no '%'"),
+        ("http://h//v1", "single slashes"),
+        (f"http://h/{'a' * 512}", "at most 512 characters"),
+    ],
+)
+def test_says_what_to_write_into_a_url(url: str, advice: str) -> None:
+    found = endpoint.spec_problem(an_external(baseURL=url), Safety())
+    assert found is not None
+    assert found.message.startswith("baseURL")
+    assert advice in found.message
+
+
+def test_certificates_without_https_are_not_accepted() -> None:
+    tls = {"caSecretRef": {"name": "ca", "key": "ca.crt"}}
+    found = endpoint.spec_problem(an_external(baseURL="http://h/v1", tls=tls), Safety())
+    assert found is not None
+    assert found.message == "tls needs a baseURL that starts with https://."
+
+
+@pytest.mark.parametrize("kind", [an_endpoint, an_external])
+def test_a_name_of_the_planner_is_not_accepted_as_model(
+    kind: Callable[..., ModelEndpoint],
+) -> None:
+    of = kind().model_copy(update={"spec": kind().spec.model_copy(update={"model": "autoglm"})})
+    assert verdict(seen(of), ConditionType.ACCEPTED) == ("False", "InvalidSpec")
 
 
 def test_an_ordinary_address_is_accepted() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from autoglm_api import routing as document
 from autoglm_api.conditions import Reason
@@ -87,9 +86,9 @@ def test_what_is_not_eligible_is_absent_but_its_model_is_known() -> None:
     [
         an_upstream(None),
         local(weight=0),
-        an_upstream(an_endpoint(ready=True, suspend=True), pods=(a_pod("a"),)),
+        an_upstream(an_endpoint(ready=True, suspend=True), pods=(a_pod("aaaaaaaa"),)),
         an_upstream(an_endpoint(ready=True)),
-        an_upstream(an_endpoint(), pods=(a_pod("a"),)),
+        an_upstream(an_endpoint(), pods=(a_pod("aaaaaaaa"),)),
         vendor(credentials=Credentials(problem=fails(Reason.SECRET_NOT_FOUND, "."))),
     ],
 )
@@ -101,16 +100,16 @@ def test_is_not_eligible(seen: UpstreamSeen) -> None:
 
 def test_kept_upstreams_stay_while_probes_are_not_believed() -> None:
     accepted = an_endpoint(status={"conditions": [a_condition("Accepted")]})
-    seen = an_upstream(accepted, pods=(a_pod("a"),))
+    seen = an_upstream(accepted, pods=(a_pod("aaaaaaaa"),))
     assert not routing.eligible(seen)
     assert routing.eligible(seen, frozenset({"local"}))
-    refused = an_upstream(an_endpoint(), pods=(a_pod("a"),))
+    refused = an_upstream(an_endpoint(), pods=(a_pod("aaaaaaaa"),))
     assert not routing.eligible(refused, frozenset({"local"}))
 
 
 def test_shares_hold_inside_model_and_tier() -> None:
-    more = an_upstream(an_endpoint("more", ready=True), pods=(a_pod("c"),), weight=1)
-    later = an_upstream(an_endpoint("later", ready=True), pods=(a_pod("d"),), priority=1)
+    more = an_upstream(an_endpoint("more", ready=True), pods=(a_pod("cccccccc"),), weight=1)
+    later = an_upstream(an_endpoint("later", ready=True), pods=(a_pod("dddddddd"),), priority=1)
     shown = routing.shares([local(weight=3), more, later, vendor(), an_upstream(None)])
     assert [each.share_percent for each in shown] == [75, 25, 100, 100, 0]
 
@@ -121,17 +120,70 @@ def test_the_task_model_is_that_of_the_first_tier() -> None:
     assert routing.task_model([an_upstream(None)]) == ""
 
 
-def test_a_key_that_no_document_takes_is_refused_without_being_quoted() -> None:
-    with pytest.raises(ValidationError) as refused:
-        table(vendor(credentials=Credentials("sk with\nbreak")))
-    assert "break" not in str(refused.value)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[fd12::1]:8000/v1",
+        "https://192.0.2.1/v1",
+        "http://models..example.com/v1",
+        f"http://{'a' * 64}.example.com/v1",
+        "http://models.example.com//v1",
+        "http://models.example.com/v%31",
+        "http://models.example.com/v1?x=1",
+        f"http://models.example.com/{'a' * 512}",
+    ],
+)
+def test_an_upstream_that_no_document_takes_is_left_out_alone(url: str) -> None:
+    odd = an_upstream(an_external(ready=True, baseURL=url))
+    assert [each.name for each in table(local(), odd).upstreams] == ["local"]
+    assert [each.eligible for each in routing.shares([local(), odd])] == [True, False]
+    assert not routing.eligible(odd, frozenset({"vendor"}))
+
+
+@pytest.mark.parametrize(
+    "credentials", [Credentials("sk with\nbreak"), Credentials(ca=PEM * 2000)], ids=["key", "ca"]
+)
+def test_an_upstream_with_unusable_credentials_is_left_out_alone(credentials: Credentials) -> None:
+    odd = vendor(credentials)
+    assert [each.name for each in table(local(), odd).upstreams] == ["local"]
+    assert not routing.eligible(odd)
+
+
+def test_a_mixed_case_host_is_the_same_host() -> None:
+    seen = an_upstream(an_external(ready=True, baseURL="https://Models.Example.COM/v1"))
+    (found,) = table(seen).upstreams
+    assert found.external is not None
+    assert found.external.host == "models.example.com"
+
+
+def test_an_endpoint_with_a_name_of_the_planner_is_left_out_alone() -> None:
+    odd = an_upstream(an_endpoint("odd", ready=True, model="autoglm"), pods=(a_pod("cccccccc"),))
+    found = table(odd, local())
+    assert [each.name for each in found.upstreams] == ["local"]
+    assert found.models == ("sim",)
+    assert routing.task_model([odd, local()]) == "sim"
+
+
+def test_everything_that_a_spec_may_say_fits_into_a_table() -> None:
+    cluster = a_cluster(
+        circuitBreaker={"consecutiveFailures": 1000, "openDuration": "10m"},
+        retry={"maxAttempts": 10},
+    )
+    pods = tuple(a_pod(f"{number:08x}") for number in range(1000))
+    crowd = an_upstream(an_endpoint(ready=True), pods=pods, weight=1_000_000, priority=100)
+    found = table(crowd, cluster=cluster)
+    assert found.breaker.consecutive_failures == 1000
+    assert len(found.upstreams[0].servers) == document.MAX_SERVERS
 
 
 @given(st.lists(st.tuples(st.integers(0, 1_000_000), st.integers(0, 2)), min_size=1, max_size=8))
 def test_shares_of_a_tier_add_up(entries: list[tuple[int, int]]) -> None:
     seen = [
         an_upstream(
-            an_endpoint(f"e{at}", ready=True), pods=(a_pod(f"p{at}"),), weight=weight, priority=tier
+            an_endpoint(f"e{at}", ready=True),
+            pods=(a_pod(f"{at:08x}"),),
+            weight=weight,
+            priority=tier,
         )
         for at, (weight, tier) in enumerate(entries)
     ]
