@@ -15,6 +15,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from kubeconfig import Access
 from kubeconfig import write as write_kubeconfig
@@ -84,6 +86,7 @@ class RecordingProxy:
         self._streams: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self._calm = asyncio.Event()
+        self._killed = weakref.WeakSet[RequestHandler]()
         self.reset()
 
     def __enter__(self) -> Self:
@@ -211,10 +214,12 @@ class RecordingProxy:
         await self._listen()
 
     async def _close(self) -> None:
-        await self._cancel_streams()
+        await self._stop_listening()
         if self._runner is not None:
             await self._runner.cleanup()
         await self._upstream.close()
+        # A transport ends in a later round of the loop than the call that closes it.
+        await asyncio.sleep(CLOSING_SECONDS)
 
     async def _listen(self) -> None:
         assert self._runner is not None
@@ -229,10 +234,14 @@ class RecordingProxy:
         assert self._site is not None
         await self._site.stop()
         await self._cancel_streams()
-        if self._runner.server is not None:
-            for connection in self._runner.server.connections:
-                if connection.transport is not None:
-                    connection.transport.abort()
+        for connection in self._connections():
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    def _connections(self) -> list[RequestHandler]:
+        """Everybody who is connected now."""
+        server = self._runner.server if self._runner else None
+        return list(server.connections) if server else []
 
     async def _cancel_streams(self) -> None:
         for stream in list(self._streams):
@@ -246,7 +255,7 @@ class RecordingProxy:
         if "upgrade" in request.headers.get("Connection", "").lower():
             raise web.HTTPNotImplemented(text="The recording proxy passes on no exec or attach.")
         await self._calm.wait()
-        if _gone(request):
+        if _gone(request) or request.protocol in self._killed:
             return _dropped(request)
         exchange = Exchange(
             call,
@@ -284,8 +293,11 @@ class RecordingProxy:
         await response.prepare(request)
         await response.write_eof()
         if hooked:
-            await self._hook(record, Moment.ACKNOWLEDGED)
+            killed = await self._hook(record, Moment.ACKNOWLEDGED)
             await asyncio.sleep(CLOSING_SECONDS)
+            if killed:
+                # Its next write may lie in a socket already, before the news of its end.
+                self._killed.update(self._connections())
             self._calm.set()
 
     async def _hook(self, record: Record, moment: Moment) -> bool:
