@@ -15,6 +15,7 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
+from autoglm_api.settings import SettingsError
 from autoglm_dataplane.router_agent import app
 from autoglm_dataplane.router_agent.agent import Agent, Intervals
 from autoglm_dataplane.router_agent.applier import Applier
@@ -25,7 +26,6 @@ from autoglm_dataplane.router_agent.settings import RouterAgentSettings
 from autoglm_dataplane.router_agent.store import Store
 from autoglm_dataplane.serving import server
 from autoglm_dataplane.serving.probes import new_registry
-from autoglm_dataplane.serving.settings import SettingsError
 
 logger = logging.getLogger(__name__)
 

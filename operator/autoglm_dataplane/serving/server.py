@@ -8,19 +8,23 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from autoglm_dataplane.serving import logs
-from autoglm_dataplane.serving.settings import ProcessSettings, S, SettingsError, read
+from autoglm_api import logs
+from autoglm_api.settings import SettingsError, read
+from autoglm_dataplane.serving.settings import ProcessSettings
 
 logger = logging.getLogger(__name__)
 
 USAGE = 2
 """Exit code of a process whose settings cannot be used, as argparse's."""
 FAILED = 1
+
+S = TypeVar("S", bound=ProcessSettings)
 
 
 def run(kind: type[S], build: Callable[[S], uvicorn.Server]) -> int:

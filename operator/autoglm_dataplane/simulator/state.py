@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autoglm_api import metrics
-from autoglm_dataplane.serving.settings import SettingsError
+from autoglm_api.settings import SettingsError
 from autoglm_dataplane.simulator.faults import FaultError, StandingFault, standing
 from autoglm_dataplane.simulator.ledger import Ledger
 from autoglm_dataplane.simulator.settings import SimulatorSettings

@@ -5,10 +5,7 @@ process. Nothing here decides anything.
 """
 
 import asyncio
-import logging
-import os
 import random
-import secrets as randomness
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -22,8 +19,9 @@ from autoglm_operator.actions.restart import Restart
 from autoglm_operator.clients import errors
 from autoglm_operator.clients.events import EventRecorder, EventSource
 from autoglm_operator.clients.kube import Api, KubeClient, connect
-from autoglm_operator.clients.lease import Elector, LeaseName
+from autoglm_operator.clients.lease import Elector
 from autoglm_operator.commands.healing_settings import Admission, HealerSettings
+from autoglm_operator.commands.starting import client_of, elector_of, start
 from autoglm_operator.commands.supervision import supervise
 from autoglm_operator.decisions.healing import Actions
 from autoglm_operator.handlers.healing import WATCHED, HealingWakeups, trim_run
@@ -33,8 +31,6 @@ from autoglm_operator.reconcilers.healing_metrics import HealingMetrics
 from autoglm_operator.reconcilers.healingpolicy import HealingPolicyReconciler
 from autoglm_operator.reconcilers.healingrun import HealerDeps, HealingRunReconciler
 from autoglm_operator.reconcilers.ledger import RunLedger
-from autoglm_operator.runtime import logging as logs
-from autoglm_operator.runtime import settings as reading
 from autoglm_operator.runtime.clock import SystemClock
 from autoglm_operator.runtime.keys import ObjectKey
 from autoglm_operator.runtime.metrics import Metrics
@@ -42,16 +38,11 @@ from autoglm_operator.runtime.probes import probe_app, serving
 from autoglm_operator.runtime.store import ObjectStore
 from autoglm_operator.runtime.workqueue import Backoff, Workers, WorkQueue
 
-log = logging.getLogger(__name__)
-
 ACTIONS: Final[Actions] = {ActionName.RESTART: Restart()}
 """What the healer can do."""
 
-LEASE_CALL_SECONDS: Final = 2.0
-"""Each call of the elector must fail early enough for several to fit into the renew deadline."""
 LONGEST_BACKOFF_SECONDS: Final = 15.0
 """A run whose reads fail is looked at as often as a held one, so that a repair is not late."""
-USAGE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +58,7 @@ class Loops:
 
 def main() -> int:
     """Run until SIGTERM; 2 if the environment cannot be used, 1 if the Lease was lost."""
-    try:
-        settings = reading.read(HealerSettings)
-    except reading.SettingsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a sentence for the person who set it
-        return USAGE
-    logs.configure(settings.log_level)
-    path = os.environ.get("KUBECONFIG")
-    return asyncio.run(run(settings, Path(path) if path else None))
+    return start(HealerSettings, run)
 
 
 async def run(settings: HealerSettings, kubeconfig: Path | None) -> int:
@@ -85,7 +69,7 @@ async def run(settings: HealerSettings, kubeconfig: Path | None) -> int:
             kubeconfig, user_agent=labels.HEALER, concurrency=settings.api_concurrency
         )
         stack.push_async_callback(api.close)
-        elector = _elector(settings, api, metrics)
+        elector = elector_of(settings, settings.lease_name, api, metrics)
         loops = _loops(settings, api, elector, metrics)
         probes = probe_app(
             healthy=loops.informer.unhealthy,
@@ -109,23 +93,9 @@ async def _lead(settings: HealerSettings, loops: Loops) -> None:
         group.create_task(loops.policies.run(1))
 
 
-def _elector(settings: HealerSettings, api: Api, metrics: Metrics) -> Elector:
-    """The elector, with a client of its own: a busy healer must not starve its Lease."""
-    kube = KubeClient(api, timeout=LEASE_CALL_SECONDS, concurrency=2, metrics=metrics)
-    identity = settings.pod_uid or randomness.token_hex(8)
-    lease = LeaseName(settings.pod_namespace or "default", settings.lease_name, identity)
-    return Elector(kube, SystemClock(), lease, metrics=metrics)
-
-
 def _loops(settings: HealerSettings, api: Api, elector: Elector, metrics: Metrics) -> Loops:
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter, not secrets
-    kube = KubeClient(
-        api,
-        timeout=settings.api_timeout_seconds,
-        concurrency=settings.api_concurrency,
-        metrics=metrics,
-        may_write=lambda: elector.leading,
-    )
+    kube = client_of(settings, api, metrics, elector)
     backoff = Backoff(limit_seconds=LONGEST_BACKOFF_SECONDS)
     runs, policies = (
         WorkQueue[ObjectKey](kind.kind, clock, rng=rng, backoff=backoff, metrics=metrics)
@@ -158,7 +128,6 @@ def _deps(
     settings: HealerSettings, kube: KubeClient, ledger: RunLedger, metrics: Metrics
 ) -> HealerDeps:
     clock = SystemClock()
-    namespace = settings.pod_namespace or "default"
     source = EventSource("autoglm.io/healer", settings.pod_name or labels.HEALER)
     return HealerDeps(
         kube=kube,
@@ -170,12 +139,12 @@ def _deps(
         admission=AdmissionProof(
             kube,
             clock,
-            namespace=namespace,
+            namespace=settings.namespace,
             deployment=settings.deployment_name,
             required=settings.admission is Admission.REQUIRED,
         ),
-        release_namespace=namespace,
-        protected_namespaces=frozenset({namespace, *settings.protected_namespaces}),
+        release_namespace=settings.namespace,
+        protected_namespaces=frozenset({settings.namespace, *settings.protected_namespaces}),
     )
 
 

@@ -7,30 +7,25 @@ ends the process: the next container starts clean. Nothing here decides anything
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import random
 import secrets as randomness
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from autoglm_api import kinds, labels
-from autoglm_api import metrics as names
 from autoglm_operator.clients import errors
 from autoglm_operator.clients.agent import AgentClient
 from autoglm_operator.clients.events import EventRecorder, EventSource
-from autoglm_operator.clients.kube import KubeClient, connect, server_of
-from autoglm_operator.clients.lease import Elector, LeaseName
+from autoglm_operator.clients.kube import connect
 from autoglm_operator.clients.probe import EndpointProber
+from autoglm_operator.commands.operator_safety import safety_of
 from autoglm_operator.commands.operator_settings import OperatorSettings
+from autoglm_operator.commands.starting import client_of, elector_of, start
 from autoglm_operator.commands.supervision import supervise
-from autoglm_operator.decisions import addresses
+from autoglm_operator.decisions.addresses import address_problem
 from autoglm_operator.handlers.informer import Informer
 from autoglm_operator.handlers.operator import WATCHED, Wakeups, trim_pod
 from autoglm_operator.manifests.pods import Images
@@ -39,47 +34,26 @@ from autoglm_operator.reconcilers.authority import Authority
 from autoglm_operator.reconcilers.autoglmcluster import ClusterDeps, ClusterReconciler
 from autoglm_operator.reconcilers.internal import InternalTokens
 from autoglm_operator.reconcilers.modelendpoint import EndpointDeps, EndpointReconciler
+from autoglm_operator.reconcilers.operator_metrics import OperatorMetrics
 from autoglm_operator.reconcilers.probing import Probing
 from autoglm_operator.reconcilers.receiver_certificate import ReceiverCertificate
 from autoglm_operator.reconcilers.reporting import Reporter
 from autoglm_operator.reconcilers.routing import RoutingPublisher
-from autoglm_operator.runtime import logging as logs
-from autoglm_operator.runtime import settings as reading
 from autoglm_operator.runtime.clock import SystemClock
 from autoglm_operator.runtime.keys import ObjectKey
-from autoglm_operator.runtime.metrics import Metrics, counter
 from autoglm_operator.runtime.probes import probe_app, serving
 from autoglm_operator.runtime.store import ObjectStore
 from autoglm_operator.runtime.workqueue import Workers, WorkQueue
 
 if TYPE_CHECKING:
-    from autoglm_api.endpointsafety import Address, Network
-    from autoglm_operator.clients.kube import Api
+    from pathlib import Path
 
-log = logging.getLogger(__name__)
+    from autoglm_operator.clients.kube import Api, KubeClient
+    from autoglm_operator.clients.lease import Elector
+    from autoglm_operator.decisions.addresses import Safety
 
-# Each call of the elector must fail early enough for several to fit into the renew deadline.
-LEASE_CALL_SECONDS = 2.0
 # Spread of the keys that a sweep wakes up.
 RESYNC_SPREAD_SECONDS = 60.0
-USAGE = 2
-
-
-class OperatorMetrics(Metrics):
-    """The operator's own counters besides those of the machinery."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._probes = counter(names.ENDPOINT_PROBES, self.registry)
-        self._pushes = counter(names.ROUTING_PUSHES, self.registry)
-
-    def observe_probe(self, outcome: str) -> None:
-        """Count one probe of an endpoint by its reason."""
-        self._probes.labels(outcome).inc()
-
-    def observe_push(self, outcome: str) -> None:
-        """Count one push of a routing document."""
-        self._pushes.labels(outcome).inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +70,7 @@ class Loops:
 
 def main() -> int:
     """Run until SIGTERM; 2 if the environment cannot be used, 1 if the Lease was lost."""
-    try:
-        settings = reading.read(OperatorSettings)
-    except reading.SettingsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a sentence for the person who set it
-        return USAGE
-    logs.configure(settings.log_level)
-    path = os.environ.get("KUBECONFIG")
-    return asyncio.run(run(settings, Path(path) if path else None))
+    return start(OperatorSettings, run)
 
 
 async def run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
@@ -114,7 +81,7 @@ async def run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
             kubeconfig, user_agent=labels.OPERATOR, concurrency=settings.api_concurrency
         )
         stack.push_async_callback(api.close)
-        elector = _elector(settings, api, metrics)
+        elector = elector_of(settings, settings.lease_name, api, metrics)
         agents = AgentClient()
         stack.push_async_callback(agents.close)
         loops = await _loops(settings, api, elector, agents, metrics)
@@ -139,14 +106,6 @@ async def _lead(settings: OperatorSettings, loops: Loops) -> None:
         group.create_task(loops.receiver_certificate.keep())
 
 
-def _elector(settings: OperatorSettings, api: Api, metrics: OperatorMetrics) -> Elector:
-    """The elector, with a client of its own: a busy operator must not starve its Lease."""
-    kube = KubeClient(api, timeout=LEASE_CALL_SECONDS, concurrency=2, metrics=metrics)
-    identity = settings.pod_uid or randomness.token_hex(8)
-    lease = LeaseName(settings.pod_namespace or "default", settings.lease_name, identity)
-    return Elector(kube, SystemClock(), lease, metrics=metrics)
-
-
 @dataclass(frozen=True, slots=True)
 class _Machinery:
     """What all loops share."""
@@ -162,11 +121,6 @@ class _Machinery:
     rng: random.Random
 
     @property
-    def namespace(self) -> str:
-        """Where the operator itself lives."""
-        return self.settings.pod_namespace or "default"
-
-    @property
     def images(self) -> Images:
         """What pods run."""
         told = self.settings
@@ -177,13 +131,7 @@ def _machinery(
     settings: OperatorSettings, api: Api, elector: Elector, metrics: OperatorMetrics
 ) -> _Machinery:
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter, not secrets
-    kube = KubeClient(
-        api,
-        timeout=settings.api_timeout_seconds,
-        concurrency=settings.api_concurrency,
-        metrics=metrics,
-        may_write=lambda: elector.leading,
-    )
+    kube = client_of(settings, api, metrics, elector)
     clusters, endpoints, probes = (
         WorkQueue[ObjectKey](name, clock, rng=rng, metrics=metrics)
         for name in (kinds.AUTOGLM_CLUSTER.kind, kinds.MODEL_ENDPOINT.kind, "Probe")
@@ -201,8 +149,8 @@ async def _loops(
 ) -> Loops:
     machinery = _machinery(settings, api, elector, metrics)
     kube, clock = machinery.kube, machinery.clock
-    safety = await _safety(settings, api, kube)
-    prober = EndpointProber(partial(_judge, safety))
+    safety = await safety_of(settings, api, kube)
+    prober = EndpointProber(partial(address_problem, safety=safety))
     probing = Probing(
         kube,
         machinery.store,
@@ -214,7 +162,7 @@ async def _loops(
         metrics=metrics,
     )
     probing.on_change = machinery.endpoints.add
-    authority = Authority(kube, clock, machinery.namespace)
+    authority = Authority(kube, clock, settings.namespace)
     endpoint, cluster = _reconcilers(machinery, probing, safety, authority, agents)
     wakeups = Wakeups(machinery.store, machinery.clusters, machinery.endpoints)
     work = partial(Workers[ObjectKey], clock=clock, metrics=metrics, fatal=(errors.NotLeader,))
@@ -225,7 +173,7 @@ async def _loops(
         wakeups=wakeups,
         informer=_informer(machinery, wakeups, elector),
         receiver_certificate=ReceiverCertificate(
-            kube, clock, authority, namespace=machinery.namespace, service=settings.receiver_service
+            kube, clock, authority, namespace=settings.namespace, service=settings.receiver_service
         ),
     )
 
@@ -253,7 +201,7 @@ def _informer(machinery: _Machinery, wakeups: Wakeups, elector: Elector) -> Info
 def _reconcilers(
     machinery: _Machinery,
     probing: Probing,
-    safety: addresses.Safety,
+    safety: Safety,
     authority: Authority,
     agents: AgentClient,
 ) -> tuple[EndpointReconciler, ClusterReconciler]:
@@ -283,33 +231,6 @@ def _reconcilers(
         new_token=new_token,
     )
     return EndpointReconciler(endpoint), ClusterReconciler(cluster)
-
-
-def _judge(safety: addresses.Safety, address: Address) -> str | None:
-    return addresses.address_problem(address, safety)
-
-
-async def _safety(settings: OperatorSettings, api: Api, kube: KubeClient) -> addresses.Safety:
-    """The administrator's rules, plus the API server's own addresses."""
-    hosts = {str(urlsplit(server_of(api)).hostname)}
-    hosts.add(os.environ.get("KUBERNETES_SERVICE_HOST", ""))
-    try:
-        # Source: the API server keeps its own addresses in this object.
-        own = await kube.get(kinds.ENDPOINT_SLICE, "default", "kubernetes")
-        for each in (own or {}).get("endpoints") or ():
-            hosts.update(each.get("addresses") or ())
-    except errors.ApiError as error:
-        log.warning("addresses of the API server not read", extra={"error": str(error)})
-    found: list[Network] = []
-    for host in sorted(hosts):
-        literal = addresses.literal(host)
-        if literal is not None and not literal.is_loopback:
-            found.append(ip_network(str(ip_address(host))))
-    return addresses.Safety(
-        denied=(*settings.denied_cidrs, *found),
-        allowed=settings.allowed_addresses,
-        allowed_namespaces=settings.allowed_namespaces,
-    )
 
 
 if __name__ == "__main__":

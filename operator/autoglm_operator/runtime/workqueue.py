@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from autoglm_operator.runtime.logging import bound
+from autoglm_api.logs import bound
 
 if TYPE_CHECKING:
     import random

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from autoglm_api import settings
 from autoglm_operator.commands.healing_settings import HealerSettings, ReceiverSettings
 from autoglm_operator.commands.operator_settings import OperatorSettings
-from autoglm_operator.runtime import settings
 
 Document = dict[str, Any]
 Render = Callable[..., list[Document]]
@@ -29,7 +29,7 @@ NEVER = {
     ("users", "impersonate"),
     ("validatingwebhookconfigurations", "create"),
 }
-SETTINGS: dict[str, type[settings.ProcessSettings]] = {
+SETTINGS: dict[str, type[settings.Settings]] = {
     "operator": OperatorSettings,
     "receiver": ReceiverSettings,
     "healer": HealerSettings,

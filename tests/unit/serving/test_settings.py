@@ -1,49 +1,28 @@
-"""How a process reads its environment."""
+"""What processes of the data plane are told, and the secret files that it names."""
 
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from autoglm_api.settings import SettingsError, read
 from autoglm_dataplane.planner.settings import PlannerSettings
-from autoglm_dataplane.serving.settings import SettingsError, read, read_secret
+from autoglm_dataplane.serving.settings import read_secret
 from autoglm_dataplane.simulator.settings import SimulatorSettings
 
 
 def test_nothing_set_gives_the_defaults() -> None:
-    settings = read(SimulatorSettings, {"PATH": "/bin"})
+    settings = read(SimulatorSettings, {})
     assert settings.port == 8000
     assert settings.shutdown_grace == timedelta(seconds=25)
 
 
-def test_lists_durations_and_the_downward_api_are_read() -> None:
-    environ = {"AUTOGLM_MODELS": "a, b,", "AUTOGLM_LATENCY": "1s500ms", "POD_NAME": "double-1"}
-    settings = read(SimulatorSettings, environ)
-    assert settings.models == ("a", "b")
-    assert settings.latency == timedelta(milliseconds=1500)
-    assert settings.pod_name == "double-1"
+def test_settings_that_do_not_fit_together_are_refused() -> None:
+    with pytest.raises(SettingsError, match="The settings do not fit together: set both"):
+        read(SimulatorSettings, {"AUTOGLM_TLS_KEY_FILE": "/k"})
 
 
-def test_the_shells_own_variables_are_left_alone() -> None:
-    read(SimulatorSettings, {"AUTOGLM_CACHE": "/cache", "AUTOGLM_CLUSTER": "mine"})
-
-
-@pytest.mark.parametrize(
-    ("variable", "text", "sentence"),
-    [
-        ("AUTOGLM_SPEED", "9", "AUTOGLM_SPEED is not a setting of this process; known are"),
-        ("AUTOGLM_POD_NAME", "x", "AUTOGLM_POD_NAME is not a setting"),
-        ("AUTOGLM_PORT", "high", "AUTOGLM_PORT cannot be used"),
-        ("AUTOGLM_LATENCY", "soon", "AUTOGLM_LATENCY cannot be used: 'soon' is no duration"),
-        ("AUTOGLM_TLS_KEY_FILE", "/k", "The settings do not fit together: set both"),
-    ],
-)
-def test_a_bad_variable_is_named(variable: str, text: str, sentence: str) -> None:
-    with pytest.raises(SettingsError, match=sentence):
-        read(SimulatorSettings, {variable: text})
-
-
-def test_a_missing_setting_is_named() -> None:
+def test_a_planner_needs_a_store() -> None:
     with pytest.raises(SettingsError, match="AUTOGLM_STORE_URL cannot be used: Field required"):
         read(PlannerSettings, {})
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from autoglm_dataplane.serving.settings import SettingsError
+from autoglm_api.settings import SettingsError
 from autoglm_dataplane.simulator.faults import StandingFault
 from autoglm_dataplane.simulator.ledger import MOST_IDS, Ledger
 from autoglm_dataplane.simulator.settings import SimulatorSettings

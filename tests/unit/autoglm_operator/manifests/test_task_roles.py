@@ -9,9 +9,9 @@ import pytest
 from autoglm_api import kinds
 from autoglm_api.autoglmcluster import CooperationStrategy, EmbeddedStore
 from autoglm_api.pods import PodOptions, Resources
+from autoglm_api.settings import read
 from autoglm_dataplane.executor.settings import ExecutorSettings
 from autoglm_dataplane.planner.settings import PlannerSettings
-from autoglm_dataplane.serving.settings import read
 from autoglm_operator.manifests import executor, planner, secrets, store
 from autoglm_operator.manifests.pods import Images, Manifest, Owner
 from autoglm_operator.manifests.taskroles import TaskRole

@@ -1,25 +1,38 @@
 """JSON log lines: a constant message plus key-values, so that logs can be searched by field.
 
-Never formats values into messages. Values that look like credentials by their key are masked,
-as a last line of defence; callers are not meant to pass them.
+The same in both planes. Never formats values into messages. Values that look like credentials by
+their key are masked, as a last line of defence; callers are not meant to pass them.
 """
-
-from __future__ import annotations
 
 import json
 import logging
 import sys
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from typing import IO, Final
 
 _BOUND: ContextVar[dict[str, object] | None] = ContextVar("bound_log_values", default=None)
-_SECRET_WORDS = ("token", "password", "secret", "api_key", "authorization")
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_SECRET_WORDS: Final = ("token", "password", "secret", "api_key", "authorization")
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
+"""Fields of every record; `taskName` is new in Python 3.12, `color_message` is uvicorn's."""
+_CHATTY: Final = (
+    "asyncio",
+    "httpcore",
+    "httpcore2",
+    "httpx",
+    "httpx2",
+    "kopf",
+    "openai",
+    "uvicorn",
+)
+"""Loggers that print a line per request or event, or their own words for what we log ourselves."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -34,8 +47,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         line.update(_BOUND.get() or {})
-        given: dict[str, Any] = vars(record)
-        for key, value in given.items():
+        for key, value in vars(record).items():
             if key not in _STANDARD and not key.startswith("_"):
                 line[key] = "***" if any(word in key.lower() for word in _SECRET_WORDS) else value
         if record.exc_info:
@@ -65,6 +77,5 @@ def configure(level: str = "INFO", stream: IO[str] | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # One INFO line per HTTP request or watched event would drown ours.
-    for name in ("httpx", "httpcore", "asyncio", "kopf", "uvicorn"):
+    for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
