@@ -29,7 +29,6 @@ class ConditionType(StrEnum):
     HEALTHY = "Healthy"
     DEGRADED = "Degraded"
     READY = "Ready"
-    APPROVED = "Approved"
     PROGRESSING = "Progressing"
     VERIFIED = "Verified"
     SUCCEEDED = "Succeeded"
@@ -65,7 +64,6 @@ class Reason(StrEnum):
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     KEY_NOT_FOUND = "KeyNotFound"
     KEY_UNUSABLE = "KeyUnusable"
-    POLICY_NOT_FOUND = "PolicyNotFound"
     RESOLVED = "Resolved"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  # the name of a reason
     SECRET_NOT_LABELLED = "SecretNotLabelled"  # noqa: S105  # the name of a reason
@@ -96,17 +94,14 @@ class Reason(StrEnum):
     UNREACHABLE = "Unreachable"
 
     # HealingRun: what ends it without an action
-    ALERT_RESOLVED = "AlertResolved"
     DRY_RUN = "DryRun"
     DUPLICATE = "Duplicate"
     NO_UNHEALTHY_POD = "NoUnhealthyPod"
     NOT_RESTARTABLE = "NotRestartable"
-    NOT_SCALABLE = "NotScalable"
     POLICY_DELETED = "PolicyDeleted"
     RESTART_FUTILE = "RestartFutile"
     ROLLOUT_NEWER = "RolloutNewer"
     ROLLOUT_PAUSED = "RolloutPaused"
-    TARGET_AMBIGUOUS = "TargetAmbiguous"
     TARGET_CHANGED = "TargetChanged"
     TARGET_GONE = "TargetGone"
     TARGET_NOT_ALLOWED = "TargetNotAllowed"
@@ -114,14 +109,11 @@ class Reason(StrEnum):
 
     # HealingRun: what holds it
     ADMISSION_MISSING = "AdmissionMissing"
-    APPROVAL_PENDING = "ApprovalPending"
-    BUDGET_EXHAUSTED = "BudgetExhausted"
     COOLDOWN_RUNNING = "CooldownRunning"
     MAX_WAIT_PASSED = "MaxWaitPassed"
 
     # Receiver: what becomes of an alert
     ALERT_REFUSED = "AlertRefused"
-    ALERT_STORED = "AlertStored"
 
     # HealingRun: how an action went
     ACTION_FAILED = "ActionFailed"

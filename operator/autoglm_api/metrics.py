@@ -28,7 +28,6 @@ class Label(StrEnum):
     OUTCOME = "outcome"  # a few words per metric
     REASON = "reason"  # the enum in conditions.py
     STRATEGY = "strategy"  # the cooperation strategies
-    UPSTREAM = "upstream"  # upstreams of one cluster
     VERB = "verb"  # the verbs of the API client
 
 
