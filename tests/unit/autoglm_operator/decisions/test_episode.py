@@ -1,15 +1,12 @@
 """A HealingRun from its first look to its end, transition by transition."""
 
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
-
-import pytest
+from dataclasses import replace
+from datetime import timedelta
 
 from autoglm_api.conditions import ConditionType, Reason, find_condition
-from autoglm_api.healingrun import HealingRun, IntentVerb, StepOutcome
-from autoglm_operator.decisions import episode, journal, news
-from autoglm_operator.decisions.healing import Outcome, OutcomeKind, Pauses, Plan, Seen, Sighting
+from autoglm_api.healingrun import IntentVerb, StepOutcome
+from autoglm_operator.decisions import episode
+from autoglm_operator.decisions.healing import Pauses, Plan, Sighting
 from episodes import (
     ACTIONS,
     NOW,
@@ -22,57 +19,7 @@ from episodes import (
     another_run,
     seen,
 )
-
-SUCCESS = Outcome(OutcomeKind.SUCCEEDED, Reason.ACTION_SUCCEEDED, "Evicted.")
-BUDGET = Outcome(OutcomeKind.RETRYABLE, Reason.DISRUPTION_BUDGET, "No disruption allowed.")
-LOST = Outcome(OutcomeKind.RETRYABLE, Reason.API_UNAVAILABLE, "No answer.")
-FAILURE = Outcome(OutcomeKind.FAILED, Reason.ACTION_FAILED, "Forbidden.")
-
-HEALED = replace(a_sighting(a_pod("web-3")), pod=None, pods=(a_pod("web-2"), a_pod("web-3")))
-STILL_SICK = replace(a_sighting(), pod=None, pods=(a_pod("web-2"), a_pod("web-3", ready=False)))
-
-
-@dataclass
-class Healer:
-    """Plays one run against looks that the test makes up."""
-
-    run: HealingRun = field(default_factory=a_run)
-    now: datetime = NOW
-    outcome: Outcome = SUCCESS
-    plan: Plan = field(init=False)
-    calls: int = 0
-
-    def look(
-        self,
-        sighting: Sighting | None = None,
-        **changes: Any,  # noqa: ANN401 - any field of Seen
-    ) -> "Healer":
-        view = seen(self.run, sighting=sighting, **changes)
-        self.plan = episode.decide(view, ACTIONS, self.now)
-        self.store(self.plan)
-        if self.plan.call is not None:
-            self.calls += 1
-            self.plan = episode.after_call(self.plan, self.view(view), self.outcome, self.now)
-            self.store(self.plan)
-        return self
-
-    def view(self, before: Seen) -> Seen:
-        return replace(before, run=self.run)
-
-    def store(self, plan: Plan) -> None:
-        self.run = self.run.model_copy(update={"status": plan.status})
-
-    def after(self, **passed: float) -> "Healer":
-        self.now += timedelta(**passed)
-        return self
-
-    @property
-    def phase(self) -> str | None:
-        return self.run.status.phase
-
-    def reason(self, about: ConditionType) -> str | None:
-        found = find_condition(self.run.status.conditions, about)
-        return found.reason if found else None
+from played_runs import BUDGET, FAILURE, HEALED, LOST, STILL_SICK, SUCCESS, Healer
 
 
 def test_heals() -> None:
@@ -261,136 +208,11 @@ def test_goes_on_to_the_next_step_when_a_call_fails() -> None:
     ]
 
 
-def journaled() -> Healer:
-    """A healer that died after it had journaled an intent and before it called."""
-    healer = Healer()
-    healer.store(episode.decide(seen(), ACTIONS, NOW))
-    return healer
-
-
-def test_makes_a_journaled_call_that_was_never_made() -> None:
-    healer = journaled()
-    before = healer.run.status.steps[0].intent
-
-    healer.look()
-
-    assert (healer.phase, healer.calls) == ("Verifying", 1)
-    assert healer.run.status.steps[0].intent == before
-
-
-def test_does_not_repeat_a_journaled_call_that_was_made() -> None:
-    assert journaled().look(STILL_SICK).calls == 0
-
-
-def test_holds_a_journaled_call_while_paused() -> None:
-    healer = journaled().look(pauses=Pauses(everywhere="Stopped."))
-    assert (healer.phase, healer.calls) == ("Held", 0)
-
-    assert healer.look().calls == 1
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"policy": a_policy(mode="DryRun")}, {"admission_proven": True, "policy": None}],
-    ids=["a dry run by now", "a deleted policy"],
-)
-def test_gives_a_journaled_call_up_when_the_policy_no_longer_allows_it(
-    change: dict[str, object],
-) -> None:
-    healer = journaled()
-    view = replace(seen(healer.run), **change)  # type: ignore[arg-type]
-
-    plan = episode.decide(view, ACTIONS, NOW)
-
-    assert plan.call is None
-    assert plan.status.steps[0].outcome is StepOutcome.FAILED
-    last = episode.decide(
-        replace(view, run=healer.run.model_copy(update={"status": plan.status})), ACTIONS, NOW
-    )
-    assert last.status.phase == "Failed"
-
-
-def test_a_step_without_an_intent_fails() -> None:
-    healer = journaled()
-    lost = healer.run.status.steps[0].model_copy(update={"intent": None})
-    status = healer.run.status.model_copy(update={"steps": (lost,)})
-    healer.run = healer.run.model_copy(update={"status": status})
-
-    healer.look()
-
-    assert (healer.run.status.steps[0].outcome, healer.calls) == (StepOutcome.FAILED, 0)
-
-
 def test_only_looks_again_when_the_target_fell_sick_during_verification() -> None:
     healer = Healer().look().after(seconds=10).look(HEALED).after(seconds=5).look(STILL_SICK)
 
     assert healer.run.status.steps[0].healthy_since is None
     assert (healer.phase, healer.calls) == ("Verifying", 1)
-
-
-@pytest.mark.parametrize(
-    ("sighting", "told"),
-    [
-        (HEALED, [Reason.VERIFICATION_PENDING, Reason.HEALED]),
-        (STILL_SICK, [Reason.VERIFICATION_PENDING, Reason.NOT_HEALED]),
-    ],
-    ids=["healed", "not healed"],
-)
-def test_tells_each_transition_once(sighting: Sighting, told: list[Reason]) -> None:
-    healer = Healer()
-    said: list[Reason] = []
-    for seconds in (0, 10, 100, 300):
-        before = healer.run.status
-        if before.finished_at is None and len(before.steps) < 2:
-            healer.now = NOW + timedelta(seconds=seconds)
-            healer.look(sighting if before.steps else None)
-            said += [item.reason for item in news.between(before, healer.run)]
-
-    assert said == told
-
-
-def test_tells_the_target_that_an_action_began() -> None:
-    plan = episode.decide(seen(), ACTIONS, NOW)
-    run = a_run(plan.status)
-
-    (told,) = news.between(a_run().status, run)
-
-    assert (told.reason, told.warning) == (Reason.ACTION_STARTED, False)
-    assert told.also[0]["kind"] == "Deployment"
-    assert news.regarding(run)["metadata"]["uid"] == "run-crash-1"
-
-
-def test_tells_only_the_run_when_there_is_no_target() -> None:
-    healer = Healer().look(Sighting())
-
-    (told,) = news.between(a_run().status, healer.run)
-
-    assert (told.reason, told.warning, told.also) == (Reason.TARGET_GONE, True, ())
-
-
-def test_an_ending_without_a_target_is_told_to_nobody_else() -> None:
-    healer = Healer().look()
-    status = healer.run.status.model_copy(update={"target": None})
-    started = episode.decide(seen(), ACTIONS, NOW).status.model_copy(update={"target": None})
-
-    assert news.between(a_run().status, a_run(started))[0].also == ()
-    assert news.between(status, a_run(status)) == ()
-
-
-def test_nothing_is_told_of_a_run_that_nobody_looked_at() -> None:
-    assert news.between(a_run().status, a_run()) == ()
-
-
-def test_a_run_that_nobody_looked_at_is_pending() -> None:
-    assert journal.phase_of(()) == "Pending"
-
-
-def test_a_step_that_was_journaled_without_an_intent_is_named_by_its_action() -> None:
-    step = Healer().look().run.status.steps[0].model_copy(update={"intent": None})
-
-    status = journal.started(seen(), step, NOW)
-
-    assert status.conditions[1].message == "Restart: Restart nothing."
 
 
 def test_an_escalation_without_a_verification_names_the_last_failure() -> None:
