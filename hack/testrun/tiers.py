@@ -26,10 +26,13 @@ class Tier:
 # Unit tests alone must cover every branch of the packages that hold only pure code.
 _COVERAGE = ("--cov", "--cov-config=hack/testrun/pure.toml", "--cov-report=term", "--cov-branch")
 
+_SIDE_BY_SIDE = ("-n", "6", "--dist", "worksteal")
+
 TIERS = (
     Tier("unit", ("tests/unit",), Place.HOST, _COVERAGE),
     Tier("contract", ("tests/contract",), Place.HOST),
-    Tier("integration", ("tests/integration",), Place.CLUSTER, needs_nodes=True),
+    # These mostly wait, each in a namespace and on ports of its own.
+    Tier("integration", ("tests/integration",), Place.CLUSTER, _SIDE_BY_SIDE, needs_nodes=True),
     Tier("e2e", ("tests/e2e",), Place.CLUSTER, ("--ignore=tests/e2e/cluster",), needs_nodes=True),
     # These start and break clusters of their own, so they run beside the shared one, not inside it.
     Tier("cluster", ("tests/e2e/cluster",), Place.HOST, needs_nodes=True),

@@ -174,6 +174,7 @@ class Embedded:
         lines = [f"cluster {self._settings.name}: embedded, {known.nodes} nodes"]
         lines.append(f"addons: {', '.join(known.addons) or 'none'}")
         lines.append(f"kubeconfig: {self._settings.kubeconfig}")
+        lines.append(self._settings.timings.shortened())
         programs = (*controlplane.CORE, *(controlplane.FOR_NODES if known.nodes else ()))
         lines += [_state(f"control {name}", plane.tracked(name).pid()) for name in programs]
         for node in self._nodes(known.nodes):

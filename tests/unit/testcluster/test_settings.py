@@ -1,12 +1,13 @@
 """Names and addresses of a cluster."""
 
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from testcluster.errors import UsageError
-from testcluster.settings import MOST_NODES, Settings, Topology, settings_from
+from testcluster.settings import MOST_NODES, Settings, Timings, Topology, settings_from
 
 
 @pytest.mark.parametrize("name", ["a", "autoglm", "cluster-2", "a" * 30])
@@ -58,3 +59,8 @@ def test_takes_the_name_from_the_command_line_before_the_environment() -> None:
 def test_keeps_its_state_where_the_environment_says(tmp_path: Path) -> None:
     settings = settings_from(None, {"AUTOGLM_CLUSTER_STATE": str(tmp_path)})
     assert settings.directory == tmp_path / "autoglm"
+
+
+def test_says_which_delays_are_shorter_than_in_an_ordinary_cluster() -> None:
+    shortened = Timings(node_grace=timedelta(seconds=20)).shortened()
+    assert "node lost after 20 s (50 s)" in shortened
