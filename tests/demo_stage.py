@@ -84,15 +84,23 @@ def _monitoring(kube: Kube) -> dict[str, Object]:
 def _clear(kube: Kube, before: dict[str, Object]) -> None:
     _restore_monitoring(kube, before)
     # The operator still runs, so what it made goes in the way that it goes for everybody.
-    for namespace in (stage.TEAM, stage.VENDOR):
-        kube.delete("Namespace", namespace)
-    _wait_gone(kube, stage.TEAM, stage.VENDOR)
+    _delete_workloads(kube)
+    _delete_namespaces(kube, stage.TEAM, stage.VENDOR)
     helm = programs.ensure(["helm"])["helm"]
     words = ["uninstall", stage.RELEASE, "--namespace", stage.SYSTEM, "--ignore-not-found"]
     subprocess.run([str(helm), *words, "--wait"], check=True, capture_output=True)
-    kube.delete("Namespace", stage.SYSTEM)
+    _delete_namespaces(kube, stage.SYSTEM)
     _forget_definitions(kube)
-    _wait_gone(kube, stage.SYSTEM)
+
+
+def _delete_workloads(kube: Kube) -> None:
+    with contextlib.suppress(LookupError):  # the installation failed before the kinds were there
+        kube.delete("AutoGLMCluster", stage.Stage().cluster, stage.TEAM)
+        for endpoint in kube.list("ModelEndpoint", stage.TEAM):
+            kube.delete("ModelEndpoint", endpoint["metadata"]["name"], stage.TEAM)
+    for name in ("fragile", "untreated"):
+        kube.delete("Deployment", name, stage.TEAM)
+    kube.delete("Deployment", "simulator", stage.VENDOR)
 
 
 def _restore_monitoring(kube: Kube, before: dict[str, Object]) -> None:
@@ -104,11 +112,24 @@ def _restore_monitoring(kube: Kube, before: dict[str, Object]) -> None:
     kube.delete("ServiceAccount", "alertmanager", MONITORING)
 
 
-def _wait_gone(kube: Kube, *namespaces: str) -> None:
+def _delete_namespaces(kube: Kube, *namespaces: str) -> None:
+    """Delete namespaces once their pods have gone.
+
+    Kubernetes looks at a namespace with pods again after half of their grace period, which is five
+    minutes for routers.
+    """
+    names = " and ".join(namespaces)
+
+    def empty() -> bool:
+        return not any(kube.list("Pod", name) for name in namespaces)
+
     def gone() -> bool:
         return not any(kube.get("Namespace", name) for name in namespaces)
 
-    Timeline().want(within(GONE_SECONDS), f"{' and '.join(namespaces)} are gone", gone)
+    Timeline().want(within(GONE_SECONDS), f"the pods of {names} are gone", empty)
+    for name in namespaces:
+        kube.delete("Namespace", name)
+    Timeline().want(within(GONE_SECONDS), f"{names} are gone", gone)
 
 
 def _forget_definitions(kube: Kube) -> None:

@@ -6,6 +6,7 @@ repeats them as any others. Never talks to the receiver itself.
 
 import contextlib
 import json
+import threading
 import urllib.request
 from collections.abc import Generator, Iterable
 from datetime import UTC, datetime, timedelta
@@ -17,11 +18,16 @@ MOST_MINUTES = 10
 
 
 @contextlib.contextmanager
-def firing(name: str, namespace: str, pods: Iterable[str]) -> Generator[None]:
-    """Let an alert fire about each pod until the block ends."""
-    alerts = [_an_alert(name, namespace, pod) for pod in pods]
-    post(alerts)
+def firing(
+    name: str, namespace: str, pods: Iterable[str], pause_seconds: float = 0.0
+) -> Generator[None]:
+    """Let an alert fire about each pod, one after the other, until the block ends."""
+    alerts: list[Object] = []
     try:
+        for pod in pods:
+            alerts.append(_an_alert(name, namespace, pod))
+            post(alerts[-1:])
+            threading.Event().wait(pause_seconds)
         yield
     finally:
         post([{**alert, "endsAt": _now()} for alert in alerts])

@@ -84,6 +84,14 @@ def test_the_openai_client_reads_why_its_body_is_too_large(scene: Scene) -> None
     assert refused.value.code == "request_too_large"
 
 
+def wants_ready(kube: Kube, scene: Scene, timeline: Timeline) -> None:
+    def ready() -> bool:
+        cluster = kube.get("AutoGLMCluster", scene.stage.cluster, scene.namespace)
+        return condition(cluster, "Ready") == "True"
+
+    timeline.want(SOON, "the cluster is Ready", ready)
+
+
 @pytest.fixture
 def _no_store(kube: Kube, scene: Scene, timeline: Timeline) -> Generator[None]:
     """The store is away until the test ends; the cluster is paused, else it would come back."""
@@ -121,12 +129,14 @@ def test_without_a_store_tasks_are_refused_and_requests_are_answered(
 def test_tasks_are_taken_again_once_the_store_is_back(
     kube: Kube, scene: Scene, timeline: Timeline
 ) -> None:
-    def ready() -> bool:
-        cluster = kube.get("AutoGLMCluster", scene.stage.cluster, scene.namespace)
-        return condition(cluster, "Ready") == "True"
+    def answered() -> bool:
+        try:
+            return bool(planning.planned_task(scene.stage).text)
+        except openai.InternalServerError:
+            return False
 
-    timeline.want(SOON, "the cluster is Ready", ready)
-    assert planning.planned_task(scene.stage).text
+    timeline.want(SOON, "a planned task is answered", answered)
+    wants_ready(kube, scene, timeline)
 
 
 def an_external(name: str, url: str) -> Object:
@@ -155,6 +165,7 @@ def test_a_dangling_reference_is_named_and_the_rest_serves(
     def cluster() -> Object | None:
         return kube.get("AutoGLMCluster", scene.stage.cluster, scene.namespace)
 
+    wants_ready(kube, scene, timeline)
     found = cluster()
     assert found is not None
     before = found["spec"]["upstreams"]
