@@ -26,7 +26,7 @@ class Tier:
 # Unit tests alone must cover every branch of the packages that hold only pure code.
 _COVERAGE = ("--cov", "--cov-config=hack/testrun/pure.toml", "--cov-report=term", "--cov-branch")
 
-_SIDE_BY_SIDE = ("-n", "6", "--dist", "worksteal")
+_SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
 
 TIERS = (
     Tier("unit", ("tests/unit",), Place.HOST, _COVERAGE),
