@@ -15,7 +15,6 @@ import os
 import signal
 import threading
 import time
-import weakref
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
@@ -86,7 +85,8 @@ class RecordingProxy:
         self._streams: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self._calm = asyncio.Event()
-        self._killed = weakref.WeakSet[RequestHandler]()
+        # Kept for good: aiohttp's handlers take no weak references, and few are killed.
+        self._killed = set[RequestHandler]()
         self.reset()
 
     def __enter__(self) -> Self:
