@@ -105,10 +105,15 @@ def test_of_two_runs_for_one_target_one_acts(scene: Scene) -> None:
 
     runs = [scene.start_run(policy, sick), scene.start_run(policy, other)]
 
+    # Of two runs of one second the name decides, so either pod may be the one that is evicted.
+    acted = {"Verifying", "Succeeded", "Escalated"}
     scene.timeline.want(
         SOON,
         "one run acted and the other was skipped",
-        lambda: sorted(scene.phase(run) for run in runs) == ["Skipped", "Succeeded"],
+        lambda: (
+            {scene.phase(run) for run in runs} - acted == {"Skipped"}
+            and sum(scene.evicted().values()) == 1
+        ),
     )
     skipped = next(run for run in runs if scene.phase(run) == "Skipped")
     assert scene.reason(skipped, "Accepted") == "Duplicate"
