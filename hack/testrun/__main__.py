@@ -6,13 +6,14 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from testrun import cluster, report
+from testrun import report
+from testrun.cluster import REQUIRE_NODES, Cluster, ClusterUnavailableError
 from testrun.report import Skip, Tally
 from testrun.telling import say
-from testrun.tiers import Place, Tier, chosen
+from testrun.tiers import Tier, chosen
 
 
 def main() -> int:
@@ -23,43 +24,54 @@ def main() -> int:
         print(f"hack/test: {error}", file=sys.stderr)
         return 2
     reports = Path(tempfile.mkdtemp(prefix="autoglm-test-"))
-    plain = [tier for tier in tiers if not tier.needs_nodes]
-    total = sum((run(tier, reports, os.environ) for tier in plain), Tally())
-    on_nodes = [tier for tier in tiers if tier.needs_nodes]
-    if on_nodes:
-        total += run_on_nodes(on_nodes, reports)
+    total, missing = Tally(), ""
+    for tier in tiers:
+        if missing and (tier.cluster or tier.makes_clusters):
+            total += unavailable(tier, missing)
+            continue
+        try:
+            total += run(tier, reports)
+        except ClusterUnavailableError as error:
+            missing = str(error)
+            say(missing)
+            total += unavailable(tier, missing)
     return close(total)
 
 
-def run_on_nodes(tiers: Sequence[Tier], reports: Path) -> Tally:
-    """Bring the test cluster up, run the tiers that need it, take it down whatever happened."""
+def unavailable(tier: Tier, missing: str) -> Tally:
+    """The tally of a tier that this machine cannot run: skipped, or failed where it is demanded."""
+    if os.environ.get(REQUIRE_NODES) == "1":
+        return Tally(failed=1)
+    return Tally(skipped=1, skips=(Skip(tier.name, missing),))
+
+
+def run(tier: Tier, reports: Path) -> Tally:
+    """Run one tier, inside its cluster if it has one.
+
+    Raises:
+        ClusterUnavailableError: this machine cannot run that cluster.
+    """
+    if tier.cluster is None:
+        return run_pytest(tier, reports, os.environ)
+    tier.cluster.up()
     try:
-        cluster.up()
-    except cluster.ClusterUnavailableError as missing:
-        say(str(missing))
-        if os.environ.get(cluster.REQUIRE_NODES) == "1":
-            return Tally(failed=len(tiers))
-        return Tally(skipped=len(tiers), skips=tuple(Skip(t.name, str(missing)) for t in tiers))
-    try:
-        environ = cluster.environment()
-        return sum((run(tier, reports, environ) for tier in tiers), Tally())
+        return run_pytest(tier, reports, tier.cluster.environment(), tier.cluster)
     finally:
-        cluster.down()
+        tier.cluster.down()
 
 
-def run(tier: Tier, reports: Path, environ: Mapping[str, str]) -> Tally:
-    """Run one tier and read its report."""
-    paths = [path for path in tier.paths if any(Path(path).rglob("test_*.py"))]
-    if not paths:
-        return Tally()
-    say(f"{tier.name}: {tier.place.value}")
+def run_pytest(
+    tier: Tier, reports: Path, environ: Mapping[str, str], cluster: Cluster | None = None
+) -> Tally:
+    """Run the tests of one tier and read their report."""
+    say(f"{tier.name}: {tier.path}")
     begin = time.monotonic()
     file = reports / f"{tier.name}.xml"
     pytest = [sys.executable, "-m", "pytest", "--quiet", f"--junit-xml={file}"]
-    command = [*pytest, *tier.options, *paths]
-    if tier.place is Place.CLUSTER:
-        command = cluster.inside(command)
-    done = subprocess.run(command, check=False, env=dict(environ))
+    command = [*pytest, *tier.options, tier.path]
+    done = subprocess.run(
+        cluster.inside(command) if cluster else command, check=False, env=dict(environ)
+    )
     try:
         tally = report.read(file)
     except (OSError, ET.ParseError):

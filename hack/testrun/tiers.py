@@ -1,14 +1,8 @@
 """The test tiers as data: where each lies, what it needs, in which order they run."""
 
 import dataclasses
-import enum
 
-
-class Place(enum.Enum):
-    """Where a tier's pytest process runs."""
-
-    HOST = "on this machine"
-    CLUSTER = "inside the test cluster's network"
+from testrun.cluster import API, NODES, Cluster
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,26 +10,26 @@ class Tier:
     """One folder of tests."""
 
     name: str
-    paths: tuple[str, ...]
-    place: Place
+    path: str
+    cluster: Cluster | None = None
+    """The cluster inside whose network its pytest runs; None means on this machine."""
     options: tuple[str, ...] = ()
     """Further options for pytest."""
-    needs_nodes: bool = False
+    makes_clusters: bool = False
+    """Whether it starts and breaks clusters of its own, and so needs what nodes need."""
 
 
 # Unit tests alone must cover every branch of the packages that hold only pure code.
 _COVERAGE = ("--cov", "--cov-config=hack/testrun/pure.toml", "--cov-report=term", "--cov-branch")
-
-_SIDE_BY_SIDE = ("-n", "2", "--dist", "worksteal")
+# These mostly wait, each in a namespace and on ports of its own.
+_SIDE_BY_SIDE = ("-n", "3", "--dist", "worksteal")
 
 TIERS = (
-    Tier("unit", ("tests/unit",), Place.HOST, _COVERAGE),
-    Tier("contract", ("tests/contract",), Place.HOST),
-    # These mostly wait, each in a namespace and on ports of its own.
-    Tier("integration", ("tests/integration",), Place.CLUSTER, _SIDE_BY_SIDE, needs_nodes=True),
-    Tier("e2e", ("tests/e2e",), Place.CLUSTER, ("--ignore=tests/e2e/cluster",), needs_nodes=True),
-    # These start and break clusters of their own, so they run beside the shared one, not inside it.
-    Tier("cluster", ("tests/e2e/cluster",), Place.HOST, needs_nodes=True),
+    Tier("unit", "tests/unit", options=_COVERAGE),
+    Tier("contract", "tests/contract"),
+    Tier("integration", "tests/integration", API, _SIDE_BY_SIDE),
+    Tier("e2e", "tests/e2e", NODES, ("--ignore=tests/e2e/cluster",)),
+    Tier("cluster", "tests/e2e/cluster", makes_clusters=True),
 )
 
 

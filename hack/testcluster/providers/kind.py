@@ -44,8 +44,6 @@ class Kind:
 
     def check(self, wish: Wish) -> None:
         """Refuse machines without an engine, before anything is changed."""
-        if not wish.nodes:
-            raise UsageError("kind always has nodes; use --provider embedded with --nodes 0")
         if not succeeds(["docker", "version"], timeout_seconds=10):
             raise UnavailableError("no Docker engine answers; start one, or use embedded")
         if shutil.which("kubectl") is None:
@@ -66,8 +64,16 @@ class Kind:
         self._write_kubeconfigs()
         say("kind has made the nodes")
         self._install(wish.addons, images)
+        if not wish.nodes:
+            self.keep_pods_away()
         record.write(self._settings, entry.finished())
         say(f"cluster {self._settings.name!r} is up with {wish.nodes} nodes")
+
+    def keep_pods_away(self) -> None:
+        """Make the control plane's node, which kind cannot do without, take no more pods."""
+        dns = ("--namespace=kube-system", "rollout", "status", "deployment/coredns")
+        run(self._kubectl(*dns, "--timeout=120s"))
+        run(self._kubectl("cordon", self._control_plane))
 
     def _restore(self, known: Record, wish: Wish) -> None:
         if wish.nodes != known.nodes:

@@ -6,8 +6,7 @@ from typing import Any, cast
 import pytest
 
 from testcluster import faults
-from testcluster.errors import UnavailableError, UsageError
-from testcluster.providers import Wish
+from testcluster.errors import UnavailableError
 from testcluster.providers.kind import Kind, cluster_config, fault_commands, node_names
 from testcluster.settings import Settings
 
@@ -85,6 +84,15 @@ def test_cuts_what_passes_a_node_as_well_as_what_it_sends() -> None:
         assert f"iptables -I {chain} eth0 -j DROP" in script
 
 
-def test_refuses_a_cluster_without_nodes() -> None:
-    with pytest.raises(UsageError, match="embedded"):
-        Kind(SETTINGS).check(Wish(nodes=0))
+def test_a_cluster_without_nodes_is_a_control_plane_that_takes_no_pods(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+
+    def note(argv: list[str]) -> None:
+        calls.append(" ".join(argv))
+
+    monkeypatch.setattr("testcluster.providers.kind.run", note)
+    Kind(SETTINGS).keep_pods_away()
+    assert "rollout status deployment/coredns" in calls[0]
+    assert calls[1].endswith("cordon blue-control-plane")
