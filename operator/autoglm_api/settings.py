@@ -19,7 +19,18 @@ DOWNWARD: Final = {
     "pod_ip": "POD_IP",
 }
 """The downward API gives these their names; they carry no prefix by convention."""
-BUILD_VARIABLES: Final = frozenset({"AUTOGLM_CACHE", "AUTOGLM_CLUSTER"})
+BUILD_VARIABLES: Final = frozenset(
+    {
+        "AUTOGLM_CACHE",
+        "AUTOGLM_CLUSTER",
+        "AUTOGLM_CLUSTER_EXEC",
+        "AUTOGLM_CLUSTER_STATE",
+        "AUTOGLM_DEBIAN_ARCHIVE",
+        "AUTOGLM_KEEP_CLUSTER",
+        "AUTOGLM_NODE_IMAGE",
+        "AUTOGLM_REQUIRE_NODES",
+    }
+)
 """Set in the shells of people who work on this project; they are no settings of a process."""
 
 
