@@ -143,7 +143,8 @@ class EndpointTimeouts(SpecModel):
     """Time from the end of the request to the first byte of the answer, 100ms to 1h. Default 1m:
     long prompts take that long; it is what finds a frozen server."""
     request: Annotated[Duration, Between("100ms", "1h")] = timedelta(seconds=600)
-    """Time for the whole request, 100ms to 1h. Default 10m, that of OpenAI's clients."""
+    """Longest silence within an answer once it has begun, 100ms to 1h; one that keeps coming is not
+    cut. Default 10m, the time-out of OpenAI's clients."""
 
 
 class HealthCheckMode(StrEnum):
