@@ -118,9 +118,14 @@ def drops() -> Reply:
 
 
 def streams(chunks: int, pause: float) -> Reply:
-    """Return a stream of server-sent events."""
+    """Return a stream of server-sent events, a pause after each."""
+    return streams_after(chunks, lambda: asyncio.sleep(pause))
 
-    async def reply(_: Request, writer: asyncio.StreamWriter) -> None:
+
+def streams_after(chunks: int, between: Callable[[], Awaitable[object]]) -> Reply:
+    """Return a stream of server-sent events that waits for something after each."""
+
+    async def reply(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
             b"transfer-encoding: chunked\r\n\r\n"
@@ -129,7 +134,8 @@ def streams(chunks: int, pause: float) -> Reply:
             event = f"data: {number}\n\n".encode()
             writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
             await writer.drain()
-            await asyncio.sleep(pause)
+            if not request.probe:
+                await between()
         writer.write(b"0\r\n\r\n")
         await writer.drain()
 
