@@ -36,8 +36,8 @@ def _set_up(scene: stage.Stage) -> None:
 def _serve(scene: stage.Stage) -> None:
     heading(4, f"{routing.REQUESTS} requests, the fallback tier, a planned task")
     sent = routing.shares(scene)
-    say(f"{sent.total} requests, none failed: east {sent.share('east'):.2f} %, ")
-    say(f"west {sent.share('west'):.2f} %, fallback untouched")
+    shares = f"east {sent.share('east'):.2f} %, west {sent.share('west'):.2f} %"
+    say(f"{sent.total} requests, none failed: {shares}, fallback untouched")
     sent = routing.fallback(scene)
     say(f"both suspended: {sent.total} requests, all answered by the fallback, none failed")
     answer = planning.planned_task(scene)
