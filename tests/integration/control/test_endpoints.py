@@ -24,15 +24,19 @@ def deployments(kube: Kube, namespace: str, endpoint: str) -> list[Object]:
     return kube.list("Deployment", namespace, f"autoglm.io/endpoint={endpoint}")
 
 
-def test_becomes_ready_with_its_children(
-    kube: Kube, namespace: str, pods: PlayedPods, operator: OperatorProcess, timeline: Timeline
-) -> None:
+def a_ready_endpoint(kube: Kube, namespace: str, timeline: Timeline) -> None:
     kube.create(a_simulator(), namespace)
     timeline.want(
         SOON,
         "the endpoint is Ready",
         lambda: condition(kube.get("ModelEndpoint", "local", namespace), "Ready") == "True",
     )
+
+
+def test_becomes_ready_with_its_children(
+    kube: Kube, namespace: str, pods: PlayedPods, operator: OperatorProcess, timeline: Timeline
+) -> None:
+    a_ready_endpoint(kube, namespace, timeline)
     endpoint = kube.get("ModelEndpoint", "local", namespace)
     assert endpoint is not None
     (deployment,) = deployments(kube, namespace, "local")
@@ -157,12 +161,7 @@ def test_writes_nothing_while_nothing_changes(
 def test_replaces_pods_only_once_the_new_revision_serves(
     kube: Kube, namespace: str, pods: PlayedPods, operator: OperatorProcess, timeline: Timeline
 ) -> None:
-    kube.create(a_simulator(), namespace)
-    timeline.want(
-        SOON,
-        "the endpoint is Ready",
-        lambda: condition(kube.get("ModelEndpoint", "local", namespace), "Ready") == "True",
-    )
+    a_ready_endpoint(kube, namespace, timeline)
     old = deployments(kube, namespace, "local")[0]["metadata"]["name"]
     kube.patch(
         "ModelEndpoint",
