@@ -12,6 +12,7 @@ import contextlib
 import hmac
 import itertools
 import json
+import os
 import ssl
 import tempfile
 import threading
@@ -36,7 +37,9 @@ MODEL_PORT = 8000
 LOOK_SECONDS = 0.2
 """Arbitrary, because it only has to be short against what tests wait for."""
 
-_ADDRESSES = (f"127.7.{high}.{low}" for high in itertools.count(1) for low in range(1, 250))
+# Tests that run side by side are processes of their own and must not share addresses.
+_NETWORK = f"127.{64 + os.getpid() % 128}"
+_ADDRESSES = (f"{_NETWORK}.{high}.{low}" for high in itertools.count(1) for low in range(1, 250))
 
 
 @dataclass
