@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from autoglm_api.healingpolicy import ActionName, HealingPolicy
+from autoglm_api.healingladder import ActionName
+from autoglm_api.healingpolicy import HealingPolicy
 from autoglm_api.healingrun import HealingRun, HealingRunStatus
 from autoglm_operator.actions.restart import Restart
 from autoglm_operator.decisions import target

@@ -29,6 +29,7 @@ class ConditionType(StrEnum):
     HEALTHY = "Healthy"
     DEGRADED = "Degraded"
     READY = "Ready"
+    APPROVED = "Approved"
     PROGRESSING = "Progressing"
     VERIFIED = "Verified"
     SUCCEEDED = "Succeeded"

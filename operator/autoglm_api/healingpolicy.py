@@ -10,9 +10,11 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
-from autoglm_api.base import NAME_RULE, Generation, SpecModel, StatusModel
+from autoglm_api.base import COUNTER_LIMIT, NAME_RULE, Generation, SpecModel, StatusModel
 from autoglm_api.conditions import Conditions
 from autoglm_api.durations import Between, Duration
+from autoglm_api.healingguards import Approval, Guards, NotifyTarget
+from autoglm_api.healingladder import LadderStep
 from autoglm_api.kinds import HEALING_POLICY
 from autoglm_api.resource import AGE, Column, Definition, Resource, condition_column
 from autoglm_api.rules import ATOMIC, ATOMIC_MAP, Rule, rules
@@ -30,6 +32,7 @@ class Mode(StrEnum):
     """How far a policy may go."""
 
     DRY_RUN = "DryRun"
+    APPROVE = "Approve"
     ENFORCE = "Enforce"
 
 
@@ -82,6 +85,20 @@ class TargetKind(StrEnum):
 
     POD = "Pod"
     WORKLOAD = "Workload"
+    MODEL_ENDPOINT = "ModelEndpoint"
+    NODE = "Node"
+    PERSISTENT_VOLUME_CLAIM = "PersistentVolumeClaim"
+
+
+NAME_LABELS: Final = {
+    TargetKind.POD: "pod",
+    TargetKind.WORKLOAD: "pod",
+    TargetKind.MODEL_ENDPOINT: "endpoint",
+    TargetKind.NODE: "node",
+    TargetKind.PERSISTENT_VOLUME_CLAIM: "persistentvolumeclaim",
+}
+"""The label that usually names an object of this kind. Source: the labels of kube-state-metrics and
+of the kubelet; "endpoint" is our own."""
 
 
 class TargetSource(SpecModel):
@@ -89,9 +106,11 @@ class TargetSource(SpecModel):
 
     namespace_label: LabelName = "namespace"
     """Label with the namespace. Default namespace, as in the usual rules."""
-    name_label: LabelName = "pod"
-    """Label with the name: of a pod, or of a workload if the label is called deployment,
-    statefulset or daemonset. A pod leads to its workload. Default pod."""
+    name_label: LabelName | None = None
+    """Label with the name. For kinds Pod and Workload of a pod, or of a workload if the label is
+    called deployment, statefulset or daemonset; for kind Node of a node, or one of its addresses
+    with or without a port, as in instance. Default pod for Pod and Workload, endpoint for
+    ModelEndpoint, node for Node, persistentvolumeclaim for PersistentVolumeClaim."""
 
 
 LabelValue = Annotated[str, Field(max_length=63)]
@@ -117,49 +136,61 @@ class HealingTarget(SpecModel):
     """Which objects a policy may act on."""
 
     kind: TargetKind
-    """Pod: the pod itself. Workload: the Deployment, StatefulSet or DaemonSet that owns it."""
+    """Pod: the pod itself. Workload: the Deployment, StatefulSet or DaemonSet that owns it.
+    ModelEndpoint: a Managed endpoint. Node: a node. PersistentVolumeClaim: a volume's claim."""
     source: Annotated[TargetSource, Field(alias="from")] = TargetSource()
     """Which labels of the alert name the target."""
     selector: LabelSelector
     """Labels that the object itself must carry: the pod for kind Pod, the workload for kind
-    Workload."""
+    Workload, and so on."""
+
+    @property
+    def name_label(self) -> str:
+        """The alert's label with the target's name, `from.nameLabel` or the kind's usual one."""
+        return self.source.name_label or NAME_LABELS[self.kind]
 
 
-class ActionName(StrEnum):
-    """What the healer can do."""
+class ThresholdRange(SpecModel):
+    """Between which values a metric is good."""
 
-    RESTART = "Restart"
+    model_config = rules(
+        Rule("has(self.min) || has(self.max)", "write min, max or both"),
+        Rule(
+            "!has(self.min) || !has(self.max) || self.min <= self.max",
+            "min must not be greater than max",
+        ),
+    )
+
+    min: Annotated[float, Field(ge=-1e15, le=1e15)] | None = None
+    """Smallest good value; absent for none."""
+    max: Annotated[float, Field(ge=-1e15, le=1e15)] | None = None
+    """Largest good value; absent for none."""
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies in the range; a value that is no number never does."""
+        above = self.min is None or value >= self.min
+        return above and (self.max is None or value <= self.max) and value == value  # noqa: PLR0124
 
 
-class RestartScope(StrEnum):
-    """How much is restarted."""
-
-    POD = "Pod"
-    WORKLOAD = "Workload"
-
-
-class RestartOptions(SpecModel):
-    """How to restart."""
-
-    scope: RestartScope
-    """Pod evicts one pod, so that its workload makes a new one; Workload rolls all its pods over,
-    as kubectl rollout restart does."""
-
-
-class LadderStep(SpecModel):
-    """One action, tried once."""
+class MetricCheck(SpecModel):
+    """One query whose answer must be good before a target counts as healed."""
 
     model_config = rules(
         Rule(
-            "self.action != 'Restart' || has(self.restart)",
-            "action Restart needs a scope: write restart: {scope: Pod} or {scope: Workload}",
+            "has(self.name) != has(self.query)",
+            "write name, one of the admin's catalogue, or query, but not both",
         )
     )
 
-    action: ActionName
-    """What to do."""
-    restart: RestartOptions | None = None
-    """How to restart, for action Restart."""
+    name: (
+        Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z]([-a-z0-9]*)$")] | None
+    ) = None
+    """Name of a query in the admin's catalogue, where $namespace, $name and $kind stand for the
+    target's."""
+    query: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """A PromQL query of its own, only in namespaces that the admin trusts."""
+    threshold_range: ThresholdRange
+    """Every sample of the answer must lie in this range; no answer is never good."""
 
 
 class Verification(SpecModel):
@@ -177,16 +208,8 @@ class Verification(SpecModel):
     timeout: Annotated[Duration, Between("2s", "6h")] = timedelta(minutes=5)
     """Time after an action in which the target must have become healthy and stayed so, 2s to 6h;
     then the next step of the ladder follows. Default 5m."""
-
-
-class Guards(SpecModel):
-    """What holds actions back."""
-
-    cooldown: Annotated[Duration, Between("0s", "24h")] = timedelta(minutes=10)
-    """Time after an action of this policy on a target before the next run may act on the same
-    target, 0s to 24h. Default 10m."""
-    max_wait: Annotated[Duration, Between("0s", "24h")] = timedelta(hours=1)
-    """How long a run is held by a guard before it ends without an action, 0s to 24h. Default 1h."""
+    metrics: Annotated[tuple[MetricCheck, ...], Field(max_length=8), ATOMIC] = ()
+    """Queries whose answers must be good as well."""
 
 
 class HealingPolicySpec(SpecModel):
@@ -194,15 +217,36 @@ class HealingPolicySpec(SpecModel):
 
     model_config = rules(
         Rule(
-            "self.target.kind == 'Workload' || self.ladder.all(step,"
+            "self.target.kind in ['Workload', 'ModelEndpoint'] || self.ladder.all(step,"
             " !has(step.restart) || step.restart.scope == 'Pod')",
-            "restart scope Workload needs target kind Workload:"
+            "restart scope Workload needs target kind Workload or ModelEndpoint:"
             " write scope: Pod, or target: {kind: Workload, ...}",
-        )
+        ),
+        Rule(
+            "self.ladder.all(step, step.action != 'Restart') ||"
+            " self.target.kind in ['Pod', 'Workload', 'ModelEndpoint']",
+            "action Restart fits target kinds Pod, Workload and ModelEndpoint",
+        ),
+        Rule(
+            "self.ladder.all(step, step.action != 'ScaleOut') ||"
+            " self.target.kind in ['Workload', 'ModelEndpoint']",
+            "action ScaleOut fits target kinds Workload and ModelEndpoint",
+        ),
+        Rule(
+            "self.ladder.all(step, !(step.action in ['CleanDisk', 'IsolateNode'])) ||"
+            " self.target.kind == 'Node'",
+            "actions CleanDisk and IsolateNode fit target kind Node; a volume that is full is never"
+            " cleaned: use action Notify, which offers its expansion",
+        ),
+        Rule(
+            "self.ladder.all(step, step.action != 'Notify') || size(self.notify) > 0",
+            "action Notify needs somebody to notify: add an entry to notify",
+        ),
     )
 
     mode: Mode = Mode.DRY_RUN
-    """DryRun only records what would be done; Enforce acts. Default DryRun."""
+    """DryRun only records what would be done; Approve acts once a person has approved each step;
+    Enforce acts. Default DryRun."""
     paused: bool = False
     """Whether runs of this policy are held. Default false."""
     alerts: Annotated[tuple[AlertSelector, ...], Field(min_length=1, max_length=16), ATOMIC]
@@ -215,6 +259,10 @@ class HealingPolicySpec(SpecModel):
     """When the target counts as healed."""
     guards: Guards = Guards()
     """What holds actions back."""
+    approval: Approval = Approval()
+    """How long a person has to approve a step, in mode Approve."""
+    notify: Annotated[tuple[NotifyTarget, ...], Field(max_length=8), ATOMIC] = ()
+    """Who is told by the step Notify, and of a run that ends Escalated or Failed."""
 
 
 class LastRun(StatusModel):
@@ -231,10 +279,12 @@ class HealingPolicyStatus(StatusModel):
 
     observed_generation: Generation = 0
     """The metadata.generation that this status is about."""
+    matching: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)] | None = None
+    """Objects that the target's selector matches now; absent while nobody has counted."""
     last_run: LastRun | None = None
     """The run that ended last."""
     conditions: Conditions = ()
-    """Accepted."""
+    """Accepted, ResolvedRefs and Ready."""
 
 
 class HealingPolicy(Resource[HealingPolicySpec, HealingPolicyStatus]):
@@ -244,7 +294,7 @@ class HealingPolicy(Resource[HealingPolicySpec, HealingPolicyStatus]):
         kind=HEALING_POLICY,
         short_name="hp",
         columns=(
-            Column("Mode", ".spec.mode", "DryRun or Enforce."),
+            Column("Mode", ".spec.mode", "DryRun, Approve or Enforce."),
             Column("Paused", ".spec.paused", "Whether runs are held.", type="boolean"),
             Column("Target", ".spec.target.kind", "What is healed."),
             condition_column("Accepted"),

@@ -20,17 +20,14 @@ from autoglm_api.base import (
     StatusModel,
 )
 from autoglm_api.conditions import MESSAGE_LIMIT, Conditions
-from autoglm_api.healingpolicy import (
-    ActionName,
-    HealingTarget,
-    LadderStep,
-    Mode,
-    Verification,
-)
+from autoglm_api.healingladder import ActionName, LadderStep
+from autoglm_api.healingpolicy import HealingTarget, Mode, Verification
 from autoglm_api.kinds import HEALING_RUN
 from autoglm_api.resource import AGE, Column, Definition, Resource, condition_column
 from autoglm_api.rules import ATOMIC, ATOMIC_MAP, Rule
 
+LOGS_LIMIT: Final = 4096
+"""Characters of a container's log that a run keeps. Arbitrary, because a run must stay small."""
 HASH_LENGTH: Final = 16
 """Characters of a run's name that tell episodes apart: 64 bits, as many as a fingerprint has."""
 
@@ -67,6 +64,8 @@ class AlertSource(StrEnum):
     """Who reported an alert."""
 
     ALERTMANAGER = "Alertmanager"
+    POLLER = "Poller"
+    EVENT = "Event"
 
 
 class PolicyCopy(SpecModel):
@@ -102,7 +101,10 @@ class RunAlert(SpecModel):
     ]
     """Its labels: hints at the target, never orders."""
     source: AlertSource
-    """Who reported it."""
+    """Alertmanager: its webhook. Poller: found in Alertmanager, never delivered. Event: another
+    sender."""
+    action_hint: ActionName | None = None
+    """The action that the sender of an event wishes for; the ladder begins with it."""
 
 
 class HealingRunSpec(SpecModel):
@@ -143,21 +145,38 @@ class IntentVerb(StrEnum):
 
     EVICT = "Evict"
     ROLL_OUT = "RollOut"
+    SCALE = "Scale"
+    RAISE_BOUNDS = "RaiseBounds"
+    CLEAN = "Clean"
+    QUARANTINE = "Quarantine"
+    DRAIN = "Drain"
+    NOTIFY = "Notify"
 
 
 class Intent(StatusModel):
     """Everything that a call will send, written down before it is made: repeating it is safe."""
 
     verb: IntentVerb
-    """Evict: the pod of this UID. RollOut: a new restart stamp on the workload of this UID."""
+    """Evict: the pod of this UID. RollOut: a new restart stamp on the workload of this UID. Scale:
+    this many replicas. RaiseBounds: these bounds of a HorizontalPodAutoscaler. Clean: this Job on
+    the node. Quarantine: cordon and our own taint. Drain: the same, then evictions. Notify: a
+    notice."""
     object: ObjectRef
     """What is acted on."""
     restarted_at: Moment | None = None
     """The restart stamp of RollOut."""
+    replicas: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """The replicas of Scale."""
+    min_replicas: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """The minReplicas of RaiseBounds."""
+    max_replicas: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """The maxReplicas of RaiseBounds."""
+    job: KubernetesName | None = None
+    """The name of Clean's Job."""
 
 
-class Evidence(StatusModel):
-    """The state of the target's pods at one moment."""
+class WorkloadEvidence(StatusModel):
+    """The state of a workload's pods at one moment."""
 
     desired: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """Pods that the workload wants."""
@@ -167,6 +186,82 @@ class Evidence(StatusModel):
     """Pods that serve."""
     restarts: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)]
     """Restarts of the containers of all its present pods."""
+
+
+class DiskEvidence(StatusModel):
+    """The state of a node's disk at one moment, as measured on the node."""
+
+    free_bytes: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)]
+    """Bytes that are free."""
+    free_inodes: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)]
+    """Inodes that are free."""
+    pressure: bool
+    """Whether the node reports DiskPressure."""
+
+
+class NodeEvidence(StatusModel):
+    """The state of a node at one moment."""
+
+    ready: bool
+    """Whether its kubelet reports Ready."""
+    schedulable: bool
+    """Whether new pods may be scheduled to it."""
+    pods: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    """Pods on it that an isolation would displace."""
+
+
+class MetricReading(StatusModel):
+    """The answer to one query of the verification."""
+
+    name: Annotated[str, Field(max_length=1024)]
+    """The query's name in the catalogue, or the query itself."""
+    value: Annotated[str, Field(max_length=64)] | None = None
+    """The sample that is furthest from good, as text; absent if there was no answer."""
+    good: bool
+    """Whether every sample lies in the range."""
+
+
+class Evidence(StatusModel):
+    """What was seen of the target at one moment."""
+
+    workload: WorkloadEvidence | None = None
+    """Of a pod, workload or endpoint."""
+    disk: DiskEvidence | None = None
+    """Of a node whose disk is cleaned."""
+    node: NodeEvidence | None = None
+    """Of a node that is isolated."""
+    metrics: Annotated[tuple[MetricReading, ...], Field(max_length=8), ATOMIC] = ()
+    """The answers of the verification's queries."""
+
+
+class LeaseState(StrEnum):
+    """What has become of a change that is to be undone."""
+
+    HELD = "Held"
+    REVERTED = "Reverted"
+    LOST = "Lost"
+
+
+class LeaseRecord(StatusModel):
+    """A change that will be undone: what it was, what it became, and until when."""
+
+    object: ObjectRef
+    """The object that carries the mark."""
+    field: Annotated[str, Field(min_length=1, max_length=64)]
+    """The field that was changed."""
+    previous: Annotated[str, Field(max_length=256)]
+    """Its value before, as text."""
+    value: Annotated[str, Field(max_length=256)]
+    """Its value since, as text."""
+    expires: Moment
+    """When it is undone at the latest."""
+    state: LeaseState = LeaseState.HELD
+    """Held: stands, or may stand. Reverted: undone. Lost: somebody else changed it since, so that
+    it is not ours to undo."""
+    reverted_at: Moment | None = None
+    """When it was undone or found lost."""
+    message: Annotated[str, Field(max_length=MESSAGE_LIMIT)] | None = None
+    """One sentence for a person about the end."""
 
 
 class StepOutcome(StrEnum):
@@ -198,12 +293,27 @@ class StepRecord(StatusModel):
     """State before the call."""
     after: Evidence | None = None
     """State when the target was last found healthy, or when verification ended."""
+    logs: Annotated[str, Field(max_length=LOGS_LIMIT)] | None = None
+    """Last words of the failing container, read before the call."""
+    lease: LeaseRecord | None = None
+    """What is to be undone, for actions that can be."""
     healthy_since: Moment | None = None
     """Since when the target has been healthy without a restart; absent while it is not."""
     verified_at: Moment | None = None
     """When it was decided whether the step helped."""
     helped: bool | None = None
     """Whether the target was healed; absent until it is decided."""
+
+
+class ApprovalRecord(StatusModel):
+    """Who allowed a step, in mode Approve."""
+
+    step: Annotated[int, Field(ge=1, le=8)]
+    """Number of the step, from 1."""
+    by: Annotated[str, Field(min_length=1, max_length=256)]
+    """Name of the user who approved it."""
+    at: Moment
+    """When the healer saw it."""
 
 
 class HealingRunStatus(StatusModel):
@@ -215,10 +325,12 @@ class HealingRunStatus(StatusModel):
     """The object that the alert led to."""
     steps: Annotated[tuple[StepRecord, ...], Field(max_length=8), ATOMIC] = ()
     """The journal, one entry per step of the ladder, in its order."""
+    approvals: Annotated[tuple[ApprovalRecord, ...], Field(max_length=8), ATOMIC] = ()
+    """Who allowed which step, in mode Approve."""
     finished_at: Moment | None = None
-    """When the run ended; absent while it is open."""
+    """When the run ended; absent while it is open. Changes may still wait to be undone."""
     conditions: Conditions = ()
-    """Accepted, Progressing, Verified and Succeeded."""
+    """Accepted, Approved, Progressing, Verified and Succeeded."""
 
 
 class HealingRun(Resource[HealingRunSpec, HealingRunStatus]):

@@ -13,8 +13,8 @@ from typing import Final
 
 from autoglm_api import kinds, labels
 from autoglm_api.conditions import Reason
-from autoglm_api.healingpolicy import ActionName, LadderStep
-from autoglm_api.healingrun import Intent, IntentVerb
+from autoglm_api.healingladder import ActionName, LadderStep
+from autoglm_api.healingrun import Intent, IntentVerb, StepRecord
 from autoglm_operator.clients import errors
 from autoglm_operator.decisions import restart, verification
 from autoglm_operator.decisions.healing import (
@@ -48,9 +48,9 @@ class Restart:
         """Tell whether the pod is gone, or the stamp is there."""
         return restart.is_done(intent, sighting)
 
-    def health(self, sighting: Sighting) -> Health:
+    def health(self, seen: Seen, step: StepRecord | None) -> Health:  # same before and after
         """Judge the workload behind the target."""
-        return verification.workload_health(sighting)
+        return verification.workload_health(seen.sighting)
 
     async def execute(self, namespace: str, intent: Intent, io: ActionIO) -> Outcome:
         """Make the journaled call."""

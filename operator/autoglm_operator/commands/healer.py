@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from autoglm_api import kinds, labels
-from autoglm_api.healingpolicy import ActionName
+from autoglm_api.healingladder import ActionName
 from autoglm_operator.actions.restart import Restart
 from autoglm_operator.clients import errors
 from autoglm_operator.clients.events import EventRecorder, EventSource

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from autoglm_api.conditions import Reason
-from autoglm_api.healingpolicy import Guards
+from autoglm_api.healingguards import Guards
 from autoglm_api.healingrun import Intent, StepOutcome, StepRecord
 from autoglm_operator.decisions import guards, journal, target, verification
 from autoglm_operator.decisions.guards import Case
@@ -30,6 +30,8 @@ from autoglm_operator.decisions.healing import (
 
 HELD: Final = timedelta(seconds=15)
 """Time between two looks at a held run."""
+UNDER_WAY: Final = timedelta(seconds=5)
+"""Time between two looks at a call that goes on without us."""
 UNCLEAR: Final = timedelta(seconds=2)
 """Time before a call whose reply was lost is looked into: its effect is soon visible."""
 
@@ -61,6 +63,9 @@ def after_call(plan: Plan, seen: Seen, outcome: Outcome, now: datetime) -> Plan:
     """Plan what follows from the outcome of the plan's call."""
     seen = journal.with_whole_status(seen, plan.status)
     step = plan.status.steps[-1]
+    if outcome.kind is OutcomeKind.UNDER_WAY:
+        going_on = journal.going_on(seen, Denial(outcome.reason, outcome.message), now)
+        return Plan(status=going_on, requeue_after=UNDER_WAY)
     if outcome.kind is OutcomeKind.RETRYABLE:
         waiting = outcome.reason is Reason.DISRUPTION_BUDGET
         return Plan(
@@ -98,7 +103,7 @@ def _begin(seen: Seen, actions: Actions, now: datetime) -> Plan:
             actions,
             now,
         )
-    before = action.health(seen.sighting).evidence
+    before = action.health(seen, None).evidence
     record = StepRecord(action=step.action, intent=intended, started_at=now, before=before)
     return Plan(
         status=journal.started(seen, record, now),
@@ -134,7 +139,7 @@ def _resume(seen: Seen, actions: Actions, now: datetime) -> Plan:
 
 def _verify(seen: Seen, actions: Actions, now: datetime) -> Plan:
     step = seen.run.status.steps[-1]
-    health = actions[step.action].health(seen.sighting)
+    health = actions[step.action].health(seen, step)
     judged = verification.judge(step, health, seen.run.spec.policy.verify, now)
     status = journal.judged(seen, step, judged, now)
     return Plan(status=status, requeue_after=None if judged.helped else judged.look_again)

@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from autoglm_api.conditions import Reason
-from autoglm_api.healingpolicy import ActionName, HealingPolicy, LadderStep
-from autoglm_api.healingrun import Evidence, HealingRun, HealingRunStatus, Intent
+from autoglm_api.healingladder import ActionName, LadderStep
+from autoglm_api.healingpolicy import HealingPolicy
+from autoglm_api.healingrun import Evidence, HealingRun, HealingRunStatus, Intent, StepRecord
 from autoglm_api.kinds import Kind
 from autoglm_operator.decisions.reading import Manifest
 
@@ -42,6 +43,16 @@ class Sighting:
     """Present pods of the workload."""
     revisions: tuple[Manifest, ...] = ()
     """ReplicaSets of a Deployment, ControllerRevisions of other workloads."""
+    endpoint: Manifest | None = None
+    """The ModelEndpoint, for targets of that kind."""
+    claim: Manifest | None = None
+    """The PersistentVolumeClaim, for targets of that kind."""
+    node: Manifest | None = None
+    """The Node, for targets of that kind."""
+    ambiguous: str | None = None
+    """Why the alert names no single object; None if it does, or names none."""
+    logs: str | None = None
+    """Last words of the failing container of the named pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +111,18 @@ class OutcomeKind(StrEnum):
     """What became of a call."""
 
     SUCCEEDED = "Succeeded"
+    UNDER_WAY = "UnderWay"
     RETRYABLE = "Retryable"
     FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a call, and why."""
+    """What became of a call, and why.
+
+    `UNDER_WAY` means that the call was taken and goes on without us, such as a Job: the same call
+    is made again after a while, until it says how it ended.
+    """
 
     kind: OutcomeKind
     reason: Reason
@@ -154,8 +170,8 @@ class HealingAction(Protocol):
         """Make the call. Idempotent; never repeats itself."""
         ...
 
-    def health(self, sighting: Sighting) -> Health:
-        """Judge the state of the target. Pure."""
+    def health(self, seen: Seen, step: StepRecord | None) -> Health:
+        """Judge the state of the target, before a step (None) or after it. Pure."""
         ...
 
 

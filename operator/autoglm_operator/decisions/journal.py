@@ -17,7 +17,7 @@ from autoglm_api.conditions import (
     find_condition,
     set_condition,
 )
-from autoglm_api.healingpolicy import ActionName
+from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import HealingRunStatus, RunTarget, StepOutcome, StepRecord
 from autoglm_operator.decisions.healing import Denial, Seen
 from autoglm_operator.decisions.statuses import Verdict
@@ -80,6 +80,19 @@ def waiting(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
     step = seen.run.status.steps[-1]
     changed = step.model_copy(update={"reason": why.reason, "message": why.message})
     progressing = Verdict(status=False, reason=why.reason, message=why.message)
+    return _next(
+        seen,
+        {ConditionType.PROGRESSING: progressing},
+        now,
+        steps=(*seen.run.status.steps[:-1], changed),
+    )
+
+
+def going_on(seen: Seen, what: Denial, now: datetime) -> HealingRunStatus:
+    """A journaled call was taken and goes on without us."""
+    step = seen.run.status.steps[-1]
+    changed = step.model_copy(update={"reason": what.reason, "message": what.message})
+    progressing = Verdict(status=True, reason=what.reason, message=what.message)
     return _next(
         seen,
         {ConditionType.PROGRESSING: progressing},

@@ -12,7 +12,8 @@ from typing import Final
 
 from autoglm_api import kinds
 from autoglm_api.conditions import Reason
-from autoglm_api.healingpolicy import LadderStep, RestartScope, TargetKind
+from autoglm_api.healingladder import LadderStep, RestartScope
+from autoglm_api.healingpolicy import TargetKind
 from autoglm_api.healingrun import HealingRun, Intent, IntentVerb
 from autoglm_api.labels import RESTARTED_AT
 from autoglm_operator.decisions import target as targets

@@ -28,7 +28,7 @@ _NAMED_BY_LABEL: Final[Mapping[str, Kind]] = {
 
 def named(run: HealingRun) -> tuple[Kind, str]:
     """Kind and name of the object that the alert's label names; the name may be empty."""
-    label = run.spec.policy.target.source.name_label
+    label = run.spec.policy.target.name_label
     return _NAMED_BY_LABEL.get(label, kinds.POD), run.spec.alert.labels.get(label, "")
 
 
@@ -57,7 +57,7 @@ def resolve(run: HealingRun, sighting: Sighting) -> RunTarget | Denial:
     """The target of a run that is looked up for the first time, or why there is none."""
     kind, name = named(run)
     if not name:
-        label = run.spec.policy.target.source.name_label
+        label = run.spec.policy.target.name_label
         return Denial(
             Reason.TARGET_GONE,
             f"The alert has no label {label}, so it names no target: set target.from.nameLabel.",

@@ -10,7 +10,7 @@ from typing import Final
 
 from autoglm_api import kinds
 from autoglm_api.healingpolicy import Verification
-from autoglm_api.healingrun import Evidence, StepRecord
+from autoglm_api.healingrun import Evidence, StepRecord, WorkloadEvidence
 from autoglm_operator.decisions.healing import Health, Sighting
 from autoglm_operator.decisions.reading import (
     Manifest,
@@ -48,12 +48,12 @@ def workload_health(sighting: Sighting) -> Health:
     name = title(workload)
     if workload["kind"] not in _COUNTS:
         return Health(healthy=False, message=f"The state of {name} is unknown.", evidence=None)
-    evidence = _COUNTS[workload["kind"]](workload, sighting.pods)
-    problem = _problem(workload, evidence, sighting.pods)
+    counts = _COUNTS[workload["kind"]](workload, sighting.pods)
+    problem = _problem(workload, counts, sighting.pods)
     return Health(
         healthy=problem is None,
         message=f"{name} {problem or 'is as wanted'}.",
-        evidence=evidence,
+        evidence=Evidence(workload=counts),
     )
 
 
@@ -92,11 +92,18 @@ def _healthy_since(step: StepRecord, health: Health, now: datetime) -> datetime 
         return None
     if step.healthy_since is None:
         return now
-    restarted = step.after is not None and health.evidence.restarts > step.after.restarts
-    return now if restarted else step.healthy_since
+    return now if _restarted(step.after, health.evidence) else step.healthy_since
 
 
-def _problem(workload: Manifest, evidence: Evidence, pods: tuple[Manifest, ...]) -> str | None:
+def _restarted(before: Evidence | None, after: Evidence) -> bool:
+    if before is None or before.workload is None or after.workload is None:
+        return False
+    return after.workload.restarts > before.workload.restarts
+
+
+def _problem(
+    workload: Manifest, evidence: WorkloadEvidence, pods: tuple[Manifest, ...]
+) -> str | None:
     if unobserved(workload):
         return "has not been looked at by its controller yet"
     if evidence.desired == 0:
@@ -123,10 +130,10 @@ def _restarts(pods: tuple[Manifest, ...]) -> int:
     return sum(restarts(pod) for pod in _present(pods))
 
 
-def _replicated(workload: Manifest, pods: tuple[Manifest, ...]) -> Evidence:
+def _replicated(workload: Manifest, pods: tuple[Manifest, ...]) -> WorkloadEvidence:
     status = part(workload, "status")
     desired = int(part(workload, "spec").get("replicas", 1))
-    return Evidence(
+    return WorkloadEvidence(
         desired=desired,
         updated=desired if _keeps_old(workload) else int(status.get("updatedReplicas", 0)),
         available=int(status.get("availableReplicas", 0)),
@@ -134,10 +141,10 @@ def _replicated(workload: Manifest, pods: tuple[Manifest, ...]) -> Evidence:
     )
 
 
-def _per_node(workload: Manifest, pods: tuple[Manifest, ...]) -> Evidence:
+def _per_node(workload: Manifest, pods: tuple[Manifest, ...]) -> WorkloadEvidence:
     status = part(workload, "status")
     desired = int(status.get("desiredNumberScheduled", 0))
-    return Evidence(
+    return WorkloadEvidence(
         desired=desired,
         updated=desired if _keeps_old(workload) else int(status.get("updatedNumberScheduled", 0)),
         available=int(status.get("numberAvailable", 0)),

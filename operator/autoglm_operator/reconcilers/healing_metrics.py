@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from autoglm_api import metrics
 from autoglm_api.conditions import ConditionType, find_condition
-from autoglm_api.healingpolicy import ActionName
+from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import HealingRunStatus
 from autoglm_operator.decisions.healing import Outcome
 from autoglm_operator.runtime.metrics import counter, gauge

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from autoglm_api.conditions import ConditionType, Reason, find_condition
-from autoglm_api.healingrun import IntentVerb, StepOutcome
+from autoglm_api.healingrun import Evidence, IntentVerb, StepOutcome
 from autoglm_operator.decisions import episode
 from autoglm_operator.decisions.healing import Pauses, Plan, Sighting
 from episodes import (
@@ -32,8 +32,7 @@ def test_heals() -> None:
     assert healer.plan.requeue_after is None
     step = healer.run.status.steps[0]
     assert (step.outcome, step.helped) == (StepOutcome.SUCCEEDED, True)
-    assert step.before is not None
-    assert (step.before.restarts, step.after and step.after.restarts) == (5, 0)
+    assert [_restarts(step.before), _restarts(step.after)] == [5, 0]
 
 
 def test_journals_the_intent_before_the_call() -> None:
@@ -224,3 +223,7 @@ def test_an_escalation_without_a_verification_names_the_last_failure() -> None:
     found = find_condition(healer.run.status.conditions, ConditionType.SUCCEEDED)
     assert found is not None
     assert found.message.endswith("Forbidden.")
+
+
+def _restarts(evidence: Evidence | None) -> int | None:
+    return evidence.workload.restarts if evidence and evidence.workload else None

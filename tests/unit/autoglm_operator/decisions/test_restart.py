@@ -9,7 +9,7 @@ import pytest
 
 import episodes
 from autoglm_api.conditions import Reason
-from autoglm_api.healingpolicy import LadderStep
+from autoglm_api.healingladder import LadderStep
 from autoglm_api.healingrun import HealingRunStatus, Intent, IntentVerb, StepRecord
 from autoglm_api.labels import RESTARTED_AT
 from autoglm_operator.decisions import restart, target

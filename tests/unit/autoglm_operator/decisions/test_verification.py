@@ -7,7 +7,7 @@ import pytest
 
 import episodes
 from autoglm_api.healingpolicy import Verification
-from autoglm_api.healingrun import Evidence, StepRecord
+from autoglm_api.healingrun import Evidence, StepRecord, WorkloadEvidence
 from autoglm_operator.decisions import verification
 from autoglm_operator.decisions.healing import Health, Sighting
 from episodes import NOW, a_pod, a_replica_set, a_sighting, a_workload
@@ -82,7 +82,9 @@ def test_restarts_of_finished_pods_do_not_count() -> None:
         a_sighting(pods=(a_pod(restarts=2), a_pod("web-2", restarts=1), done))
     )
 
-    assert health.evidence == Evidence(desired=2, updated=2, available=2, restarts=3)
+    assert health.evidence == Evidence(
+        workload=WorkloadEvidence(desired=2, updated=2, available=2, restarts=3)
+    )
 
 
 VERIFY = Verification.model_validate({"stabilization": "60s", "timeout": "5m"})
@@ -103,7 +105,7 @@ def a_step(healthy_after: float | None = None, restarts: int = 0) -> StepRecord:
 
 
 def evidence(restarts: int = 0) -> Evidence:
-    return Evidence(desired=2, updated=2, available=2, restarts=restarts)
+    return Evidence(workload=WorkloadEvidence(desired=2, updated=2, available=2, restarts=restarts))
 
 
 FINE = Health(healthy=True, message="Fine.", evidence=evidence())
