@@ -1,8 +1,8 @@
 """Names of every metric, with the labels each may carry.
 
 One table for all processes, dashboards and alert rules. A label is allowed only if its values are
-bounded by this code or by the size of a spec: never a request's text, a pod or a run. This module
-never registers or counts anything.
+bounded by this code, by the size of a spec or by the number of endpoints: never a request's text, a
+pod or a run. This module never registers or counts anything.
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,10 @@ class Label(StrEnum):
 
     ACTION = "action"  # the actions of a HealingPolicy
     CODE = "code"  # HTTP status codes
+    ENDPOINT = "modelendpoint"  # names of endpoints; `endpoint` belongs to prometheus-operator
     KIND = "kind"  # the table in kinds.py
     MODEL = "model"  # served model names of one cluster, at most one per upstream
+    NAMESPACE = "resource_namespace"  # of an endpoint; `namespace` is that of the process
     OUTCOME = "outcome"  # a few words per metric
     REASON = "reason"  # the enum in conditions.py
     STRATEGY = "strategy"  # the cooperation strategies
@@ -66,6 +68,12 @@ API_REQUESTS: Final = _counter(
 )
 API_DURATION: Final = _seconds("api_duration", "Length of a request to the API server.", Label.VERB)
 ENDPOINT_PROBES: Final = _counter("endpoint_probes", "Probes of model endpoints.", Label.OUTCOME)
+ENDPOINT_READY: Final = _gauge(
+    "endpoint_ready",
+    "1 while a model endpoint is Ready, 0 while it is not; absent while it is suspended.",
+    Label.NAMESPACE,
+    Label.ENDPOINT,
+)
 ROUTING_PUSHES: Final = _counter("routing_pushes", "Pushes of routing documents.", Label.OUTCOME)
 
 # Receiver and healer
@@ -74,6 +82,15 @@ HEALING_RUNS: Final = _counter(
     "healing_runs", "Healing runs that ended.", Label.OUTCOME, Label.REASON
 )
 HEALING_HELD: Final = _gauge("healing_held", "Healing runs that a guard holds.", Label.REASON)
+HEALING_REACTION: Final = _seconds(
+    "healing_reaction", "From a stored alert to the beginning of the first action."
+)
+HEALING_LEASES: Final = _counter(
+    "healing_leases",
+    "Changes that are to be undone: each once as Held, and once as Reverted or Lost.",
+    Label.ACTION,
+    Label.OUTCOME,
+)
 HEALING_ACTIONS: Final = _counter(
     "healing_actions", "Healing actions carried out.", Label.ACTION, Label.OUTCOME
 )
@@ -89,6 +106,8 @@ RUNS: Final = _counter("runs", "Planned requests that ended.", Label.STRATEGY, L
 RUN_DURATION: Final = _seconds("run_duration", "Length of a planned request.", Label.STRATEGY)
 TASKS: Final = _counter("tasks", "Subtasks that ended on an executor.", Label.OUTCOME)
 TASK_DURATION: Final = _seconds("task_duration", "Length of a subtask.")
+TASKS_WAITING: Final = _gauge("tasks_waiting", "Subtasks that wait for a slot of this executor.")
+TASK_SLOTS: Final = _gauge("task_slots", "Subtasks that this executor works on at once.")
 STORE_UP: Final = _gauge("store_up", "1 while the task store answers.")
 
 # Simulator

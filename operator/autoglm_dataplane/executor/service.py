@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from autoglm_api import metrics
 from autoglm_dataplane.executor.models import Models
@@ -64,6 +64,9 @@ class Executor:
         self._seconds = Histogram(
             metrics.TASK_DURATION.name, metrics.TASK_DURATION.help, registry=registry
         )
+        waiting, capacity = metrics.TASKS_WAITING, metrics.TASK_SLOTS
+        self._waiting = Gauge(waiting.name, waiting.help, registry=registry)
+        Gauge(capacity.name, capacity.help, registry=registry).set(slots)
 
     async def why_not_ready(self) -> str | None:
         """Readiness of this executor."""
@@ -105,6 +108,8 @@ class Executor:
     async def _beat_once(self) -> bool:
         if not self._draining:
             await self._tasks.beat(self._name, self._ability)
+            queued = await self._tasks.queued(self._name)
+            self._waiting.set(max(queued - len(self._working), 0))
         return not self._draining
 
     async def _refresh_once(self) -> bool:

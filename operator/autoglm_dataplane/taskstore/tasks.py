@@ -63,9 +63,13 @@ class TaskStore:
         for name, text in zip(names, said, strict=True):
             ability = _ability(text)
             if ability is not None:
-                tasks = await self._connection.length(self._keys.tasks(name))
+                tasks = await self.queued(name)
                 living.append(Bidder(name, ability, tasks))
         return living
+
+    async def queued(self, executor: str) -> int:
+        """Tasks that an executor has, waiting or under way."""
+        return await self._connection.length(self._keys.tasks(executor))
 
     async def join(self, executor: str) -> None:
         """Make an executor's queue."""

@@ -212,7 +212,15 @@ def _reconcilers(
     reporter = Reporter(kube, store, events, labels.OPERATOR)
     new_token = partial(randomness.token_urlsafe, 32)
     endpoint = EndpointDeps(
-        kube, store, applier, reporter, probing, clock, machinery.images, safety
+        kube=kube,
+        store=store,
+        applier=applier,
+        reporter=reporter,
+        probing=probing,
+        clock=clock,
+        images=machinery.images,
+        safety=safety,
+        metrics=machinery.metrics,
     )
     cluster = ClusterDeps(
         kube=kube,

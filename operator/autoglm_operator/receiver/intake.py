@@ -84,6 +84,8 @@ class Intake:
         self._policies = policies
         self._events = events
         self._counted = counter(metrics.ALERTS, registry)
+        for outcome in AlertOutcome:  # from zero on, so that an alert rule sees the first of a kind
+            self._counted.labels(outcome)
 
     async def store(self, group: AlertGroup) -> Delivery:
         """Store every alert that concerns a policy; returns once the API server has answered."""

@@ -149,7 +149,7 @@ class HealingRunReconciler:
         )
         after = HealingRun.read(written)
         self._deps.ledger.note(after)
-        self._deps.metrics.journaled(run.status, after.status, self._deps.ledger.held())
+        self._deps.metrics.journaled(run.status, after, self._deps.ledger.held())
         return after
 
     async def _tell(self, before: HealingRunStatus, after: HealingRun) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autoglm_api import kinds, labels
-from autoglm_api.conditions import Reason
+from autoglm_api.conditions import ConditionType, Reason, is_true
 from autoglm_api.modelendpoint import ModelEndpoint
 from autoglm_api.resource import UnreadableObject
 from autoglm_operator.clients import errors
@@ -38,6 +38,14 @@ CONFLICT_SECONDS = 15.0
 CHILD_KINDS = (kinds.DEPLOYMENT, kinds.SERVICE, kinds.POD_DISRUPTION_BUDGET)
 
 
+class EndpointMetrics(Protocol):
+    """What the loop shows to monitoring."""
+
+    def observe_endpoint(self, namespace: str, name: str, *, ready: bool | None) -> None:
+        """Show whether an endpoint is Ready; None for one that is gone or suspended."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointDeps:
     """What the loop works with."""
@@ -50,6 +58,7 @@ class EndpointDeps:
     clock: Clock
     images: Images
     safety: Safety
+    metrics: EndpointMetrics
 
 
 class EndpointReconciler:
@@ -63,10 +72,12 @@ class EndpointReconciler:
         obj = self._deps.store.get(kinds.MODEL_ENDPOINT, key.namespace, key.name)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             self._deps.probing.forget(key)
+            self._deps.metrics.observe_endpoint(key.namespace, key.name, ready=None)
             return Result()
         try:
             endpoint = ModelEndpoint.read(obj)
         except UnreadableObject as error:
+            self._deps.metrics.observe_endpoint(key.namespace, key.name, ready=False)
             await self._deps.reporter.refuse(obj, str(error), self._deps.clock.now())
             return Result()
         seen = await self._observe(key, endpoint)
@@ -81,6 +92,8 @@ class EndpointReconciler:
             refused if isinstance(failure, errors.Invalid | errors.Forbidden) else None,
             self._deps.clock.now(),
         )
+        ready = None if endpoint.spec.suspend else is_true(status.conditions, ConditionType.READY)
+        self._deps.metrics.observe_endpoint(key.namespace, key.name, ready=ready)
         await self._deps.reporter.report(obj, status, status.conditions)
         if failure is not None:
             return Result(failed=True)
