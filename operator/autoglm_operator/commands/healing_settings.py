@@ -2,10 +2,17 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
+from autoglm_operator.clients.alertmanager import AlertmanagerAccess
 from autoglm_operator.runtime.settings import ProcessSettings
+
+AlertmanagerURL = Annotated[
+    str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$", max_length=512)
+]
+"""http or https, with a path if Alertmanager has a route prefix; no credentials, no query."""
 
 
 class HealingSettings(ProcessSettings):
@@ -16,6 +23,22 @@ class HealingSettings(ProcessSettings):
 
     sweep_seconds: float = Field(300.0, ge=5, le=3600)
     """Time between two lists that find what the watches missed, in seconds."""
+
+    alertmanager_urls: tuple[AlertmanagerURL, ...] = ()
+    """Base URLs of every Alertmanager, without `/api/v2`; empty means that none can be asked."""
+
+    alertmanager_ca_file: Path | None = None
+    """PEM certificates to trust for https instead of the system's, which may be renewed."""
+
+    alertmanager_token_file: Path | None = None
+    """File with a bearer token to show to Alertmanagers, which may be renewed."""
+
+    @property
+    def alertmanagers(self) -> AlertmanagerAccess:
+        """Where the Alertmanagers are and how they are trusted."""
+        return AlertmanagerAccess(
+            self.alertmanager_urls, self.alertmanager_ca_file, self.alertmanager_token_file
+        )
 
 
 class ReceiverSettings(HealingSettings):

@@ -29,7 +29,8 @@ EXPRESSION_BYTES: Final = 1 << 20
 longest expression that a policy may hold needs a tenth of it."""
 
 
-_BAD_EXPRESSION: Final = cast("type[Exception]", re2.error)  # pyright: ignore[reportUnknownMemberType]
+BAD_EXPRESSION: Final = cast("type[Exception]", re2.error)  # pyright: ignore[reportUnknownMemberType]
+"""What is raised for a text that is no RE2 expression."""
 
 
 class _Expression(Protocol):
@@ -43,7 +44,7 @@ def problem_of(policy: HealingPolicy) -> str | None:
             if matcher.match_type in (MatchType.REGEX, MatchType.NOT_REGEX):
                 try:
                     _compiled(matcher.value)
-                except _BAD_EXPRESSION:
+                except BAD_EXPRESSION:
                     return (
                         f"The matcher of label {matcher.name} holds no RE2 expression:"
                         f" {matcher.value!r}."
@@ -109,8 +110,16 @@ def _fits(matcher: Matcher, value: str) -> bool:
         return value == matcher.value
     if matcher.match_type is MatchType.NOT_EQUAL:
         return value != matcher.value
-    found = _compiled(matcher.value).fullmatch(value) is not None
-    return found if matcher.match_type is MatchType.REGEX else not found
+    return covers(matcher.value, value) is (matcher.match_type is MatchType.REGEX)
+
+
+def covers(expression: str, value: str) -> bool:
+    """Whether an RE2 expression describes all of a value.
+
+    Raises:
+        BAD_EXPRESSION: the text is no RE2 expression.
+    """
+    return _compiled(expression).fullmatch(value) is not None
 
 
 @lru_cache(maxsize=COMPILED_LIMIT)
