@@ -54,21 +54,22 @@ def _places(value: Any, schema: Object, place: Place) -> Iterator[tuple[Place, O
         key = next(iter(value))
         yield from _places(value[key], schema["additionalProperties"], (*place, key))
     elif "items" in schema:
-        yield from _places(value[0], schema["items"], (*place, 0))
+        for at, each in enumerate(value):
+            yield from _places(each, schema["items"], (*place, at))
 
 
 def _of_node(obj: Object, place: Place, node: Object) -> Iterator[BoundCase]:
     path = _path(place)
     for what, refused, message, kept in _broken(_at(obj, place), node, path):
         yield BoundCase(
-            name=f"{obj['kind']}.{path} {what}",
+            name=f"{obj['kind']}.{_anywhere(path)} {what}",
             refused=_with(obj, place, refused),
             message=message,
             kept=None if kept is None else _with(obj, place, kept),
         )
     for name in node.get("required", ()):
         yield BoundCase(
-            name=f"{obj['kind']}.{path}.{name} required",
+            name=f"{obj['kind']}.{_anywhere(path)}.{name} required",
             refused=_without(obj, (*place, name)),
             message=f"{path}.{name}: Required value",
         )
@@ -82,11 +83,12 @@ def _broken(
     """Yield name of the bound, a value beyond it, the message, and a value at it."""
     if "minimum" in node:
         least = node["minimum"]
-        message = f"{path} in body should be greater than or equal to {least}"
+        message = f"{path} in body should be greater than or equal to {_number(least)}"
         yield "minimum", least - 1, message, least
     if "maximum" in node:
         most = node["maximum"]
-        yield "maximum", most + 1, f"{path} in body should be less than or equal to {most}", most
+        message = f"{path} in body should be less than or equal to {_number(most)}"
+        yield "maximum", most + 1, message, most
     if "enum" in node:
         known = ", ".join(f'"{each}"' for each in node["enum"])
         message = f'{path}: Unsupported value: "Nonsense": supported values: {known}'
@@ -112,7 +114,8 @@ def _broken_length(
     if "maxItems" in node:
         most = node["maxItems"]
         message = f"{path}: Too many: {most + 1}: must have at most {most} items"
-        yield "maxItems", _copies(value, most + 1), message, _copies(value, most)
+        kept = value if len(value) == most else _copies(value, most)
+        yield "maxItems", _copies(value, most + 1), message, kept
     if "minItems" in node:
         least = node["minItems"]
         yield "minItems", [], f"{path} in body should have at least {least} items", value[:least]
@@ -130,6 +133,16 @@ def _copies(entries: list[Any], count: int) -> list[Any]:
     if not isinstance(first, dict) or "endpointRef" not in first:
         return [first] * count
     return [{**first, "name": f"entry-{i}"} for i in range(count)]
+
+
+def _number(bound: float) -> str:
+    """A bound as Go writes it."""
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)
+
+
+def _anywhere(path: str) -> str:
+    """The path with every place in a list the same, for each bound is tried once."""
+    return re.sub(r"\[\d+\]", "[]", path)
 
 
 def _path(place: Place) -> str:

@@ -41,7 +41,7 @@ def a_full_cluster(name: str = "demo") -> Object:
         ],
         router={"replicas": 2, **_pod_options()},
         planner={"replicas": 2, **_pod_options()},
-        executor={"replicas": 3, **_pod_options()},
+        executor={"autoscaling": _autoscaling(), **_pod_options()},
         cooperation={"strategy": "Plan", "timeout": "30s"},
         circuitBreaker={"consecutiveFailures": 5, "openDuration": "10s"},
         retry={"maxAttempts": 3, "chatCompletions": "Never"},
@@ -94,9 +94,19 @@ def a_full_managed_endpoint(name: str = "local") -> Object:
         image="registry.example.com/server:v1",
         args=["--max-model-len", "32768"],
         port=8000,
+        artifact={"uri": "pvc://models/glm/v1", "digest": f"sha256:{'0' * 64}"},
         replicas=2,
+        startupTimeout="20m",
+        drainTimeout="20s",
+        runtimeClassName="nvidia",
+        imagePullSecrets=[{"name": "registry"}],
         **_pod_options(),
     )
+
+
+def an_autoscaled_endpoint(name: str = "scaled") -> Object:
+    """A ModelEndpoint of pods whose number an autoscaler chooses, with every field of that."""
+    return a_managed_endpoint(name, autoscaling=_autoscaling())
 
 
 def a_policy(name: str = "executor-crashloop", /, **spec: object) -> Object:
@@ -117,7 +127,7 @@ def a_policy(name: str = "executor-crashloop", /, **spec: object) -> Object:
 
 
 def a_full_policy(name: str = "executor-crashloop") -> Object:
-    """A HealingPolicy that sets every field."""
+    """A HealingPolicy for a workload; with the one for a node it sets every field."""
     return a_policy(
         name,
         mode="Enforce",
@@ -138,15 +148,93 @@ def a_full_policy(name: str = "executor-crashloop") -> Object:
         ladder=[
             {"action": "Restart", "restart": {"scope": "Pod"}},
             {"action": "Restart", "restart": {"scope": "Workload"}},
+            {
+                "action": "ScaleOut",
+                "scaleOut": {
+                    "step": "25%",
+                    "maxReplicas": 10,
+                    "revertAfter": "30m",
+                    "allowStatefulSet": True,
+                },
+            },
+            {"action": "Notify"},
         ],
-        verify={"stabilization": "1m", "timeout": "5m"},
-        guards={"cooldown": "10m", "maxWait": "1h"},
+        verify={
+            "stabilization": "1m",
+            "timeout": "5m",
+            "metrics": [
+                {"name": "error-ratio", "thresholdRange": {"max": 0.05}},
+                {"query": "sum(up)", "thresholdRange": {"min": 1}},
+            ],
+        },
+        guards={
+            "cooldown": "10m",
+            "maxRunsPerHour": 4,
+            "maxConcurrent": 1,
+            "maxWait": "1h",
+            "storm": {"maxUnhealthy": "40%"},
+            "windows": [
+                {"schedule": "0 8 * * 1-5", "duration": "10h", "timeZone": "Europe/Berlin"}
+            ],
+            "silences": "Ignore",
+        },
+        approval={"timeout": "30m"},
+        notify=[
+            {"type": "Slack", "slack": {"urlSecretRef": {"name": "hook", "key": "url"}}},
+            {"type": "Webhook", "webhook": {"urlSecretRef": {"name": "desk", "key": "url"}}},
+        ],
+    )
+
+
+def a_full_node_policy(name: str = "node-disk") -> Object:
+    """A HealingPolicy that sets every field of the actions on nodes."""
+    return a_policy(
+        name,
+        target={
+            "kind": "Node",
+            "from": {"nameLabel": "instance"},
+            "selector": {"matchLabels": {"pool": "gpu"}},
+        },
+        ladder=[
+            {
+                "action": "CleanDisk",
+                "cleanDisk": {
+                    "remove": ["Images", "Containers", "Logs", "Journal", "TemporaryFiles"],
+                    "minimumAge": "24h",
+                    "minimumSize": "1Mi",
+                    "minimumFreed": "64Mi",
+                },
+            },
+            {
+                "action": "IsolateNode",
+                "isolateNode": {
+                    "level": "Drain",
+                    "minHealthy": "51%",
+                    "healthyDelay": "15m",
+                    "expiresAfter": "6h",
+                    "drainTimeout": "10m",
+                    "evictBarePods": True,
+                    "evictLocalData": True,
+                },
+            },
+        ],
     )
 
 
 def a_run(name: str = "executor-crashloop-3f9a1c0b7d2e4f65") -> Object:
     """A HealingRun as the receiver creates it."""
-    policy = a_full_policy()
+    return _run_of(a_full_policy(), name)
+
+
+def a_node_run(name: str = "node-disk-3f9a1c0b7d2e4f65") -> Object:
+    """A HealingRun about a node, as the receiver creates it from a flat event."""
+    run = _run_of(a_full_node_policy(), name)
+    run["spec"]["alert"] |= {"source": "Event", "actionHint": "CleanDisk"}
+    return run
+
+
+def _run_of(policy: Object, name: str) -> Object:
+    spec = {"mode": "DryRun", "verify": {"stabilization": "60s", "timeout": "5m"}, **policy["spec"]}
     return _object(
         "HealingRun",
         name,
@@ -155,7 +243,7 @@ def a_run(name: str = "executor-crashloop-3f9a1c0b7d2e4f65") -> Object:
                 "name": policy["metadata"]["name"],
                 "uid": "4f2b6f3e-7a0b-4a52-9d35-0f6c8f3a2b11",
                 "generation": 2,
-                **{key: policy["spec"][key] for key in ("mode", "target", "ladder", "verify")},
+                **{key: spec[key] for key in ("mode", "target", "ladder", "verify")},
             },
             "alert": {
                 "name": "KubePodCrashLooping",
@@ -174,18 +262,49 @@ def minimal() -> list[Object]:
 
 
 def full() -> list[Object]:
-    """Objects that set every field of every spec."""
+    """Objects that together set every field of every spec."""
     return [
         a_full_cluster(),
         a_full_external_endpoint(),
         a_full_managed_endpoint(),
+        an_autoscaled_endpoint(),
         a_full_policy(),
+        a_full_node_policy(),
         a_run(),
+        a_node_run(),
     ]
 
 
 def _pod_options() -> Object:
     return copy.deepcopy(_POD_OPTIONS)
+
+
+def _autoscaling() -> Object:
+    queue = {"name": "queue", "selector": {"matchLabels": {"model": "glm"}}}
+    average = {"type": "AverageValue", "averageValue": "5"}
+    percent = {"type": "Utilization", "averageUtilization": 70}
+    total = {"type": "Value", "value": "30"}
+    cpu = [{"name": "cpu", "target": target} for target in (percent, average)]
+    anything = [{"metric": queue, "target": target} for target in (total, average)]
+    rules = {
+        "stabilizationWindowSeconds": 60,
+        "selectPolicy": "Max",
+        "policies": [{"type": "Pods", "value": 2, "periodSeconds": 60}],
+    }
+    return {
+        "minReplicas": 2,
+        "maxReplicas": 8,
+        "metrics": [
+            *({"type": "Resource", "resource": each} for each in cpu),
+            *(
+                {"type": "ContainerResource", "containerResource": {**each, "container": "server"}}
+                for each in cpu
+            ),
+            {"type": "Pods", "pods": {"metric": queue, "target": average}},
+            *({"type": "External", "external": each} for each in anything),
+        ],
+        "behavior": {"scaleUp": rules, "scaleDown": rules},
+    }
 
 
 def _object(kind: str, name: str, spec: object) -> Object:
