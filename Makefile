@@ -49,6 +49,10 @@ test-e2e: ## On real nodes, with faults
 demo: ## The main job end to end on a test cluster of its own, every step checked
 	@hack/demo/run
 
+.PHONY: bench-router
+bench-router: ## Our router beside bare HAProxy and LiteLLM; BENCH_JSON=FILE writes the figures
+	@hack/bench/router/run
+
 .PHONY: up down
 up: ## Start a test cluster to try things on
 	@hack/cluster up --with metrics,monitoring

@@ -128,6 +128,7 @@ CATALOGUE = {
         ),
         Program("kind", "kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind"),
         Program("pause", "pause"),
+        Program("routerload", "routerload"),
     )
 }
 

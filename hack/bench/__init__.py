@@ -1,0 +1,1 @@
+"""Benches: programs that measure and print; what must hold whatever the machine is a test."""

@@ -1,0 +1,3 @@
+module autoglm.io/hack/routerload
+
+go 1.26.8
