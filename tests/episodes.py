@@ -4,6 +4,7 @@ Exists so that a test of a healing decision states only what it is about. Never 
 """
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -112,6 +113,36 @@ def a_pod(
     return built
 
 
+def a_node(
+    name: str = "node1",
+    *,
+    ready: bool = True,
+    unschedulable: bool = False,
+    addresses: Sequence[str] = (),
+    **meta: object,
+) -> Object:
+    """A worker that is ready, with these addresses besides its name."""
+    built = an_object("v1", "Node", name, **{"labels": {"pool": "gpu"}, **meta})
+    del built["metadata"]["namespace"]
+    built["spec"] = {"unschedulable": True} if unschedulable else {}
+    built["status"] = {
+        "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+        "addresses": [{"type": "InternalIP", "address": each} for each in addresses],
+    }
+    return built
+
+
+def a_claim(name: str = "data-store-0", **meta: object) -> Object:
+    """A bound claim of 1Gi."""
+    built = an_object("v1", "PersistentVolumeClaim", name, **meta)
+    built["spec"] = {
+        "storageClassName": "fast",
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    built["status"] = {"phase": "Bound", "capacity": {"storage": "1Gi"}}
+    return built
+
+
 def a_sighting(
     pod: Object | None = None,
     *,
@@ -155,6 +186,7 @@ def a_run(
     name: str = "crash-1",
     labels: dict[str, str] | None = None,
     policy: HealingPolicy | None = None,
+    source: str = "Alertmanager",
 ) -> HealingRun:
     """A run that was just created for pod web-1."""
     copied = (policy or a_policy()).spec.as_json()
@@ -179,7 +211,7 @@ def a_run(
                     "fingerprint": "a1b2",
                     "startsAt": stamp(FIRED),
                     "labels": {"namespace": "team-a", "pod": "web-1"} if labels is None else labels,
-                    "source": "Alertmanager",
+                    "source": source,
                 },
             },
         }

@@ -82,6 +82,15 @@ class Reason(StrEnum):
     ROUTING_REJECTED = "RoutingRejected"
     ROUTING_TOO_LARGE = "RoutingTooLarge"
 
+    # ModelEndpoint: what keeps a revision from serving
+    ARTIFACT_UNREADABLE = "ArtifactUnreadable"
+    COMPLETION_PENDING = "CompletionPending"
+    CONTAINER_CRASHING = "ContainerCrashing"
+    DIGEST_MISMATCH = "DigestMismatch"
+    IMAGE_UNAVAILABLE = "ImageUnavailable"
+    PODS_REFUSED = "PodsRefused"
+    UNSCHEDULABLE = "Unschedulable"
+
     # ModelEndpoint
     ADDRESS_REFUSED = "AddressRefused"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
@@ -94,6 +103,13 @@ class Reason(StrEnum):
     UNEXPECTED_ANSWER = "UnexpectedAnswer"
     UNREACHABLE = "Unreachable"
 
+    # HealingPolicy
+    PROMETHEUS_MISSING = "PrometheusMissing"
+    PROMETHEUS_UNAVAILABLE = "PrometheusUnavailable"
+    QUERY_INVALID = "QueryInvalid"
+    QUERY_NOT_ALLOWED = "QueryNotAllowed"
+    QUERY_UNKNOWN = "QueryUnknown"
+
     # HealingRun: what ends it without an action
     DRY_RUN = "DryRun"
     DUPLICATE = "Duplicate"
@@ -103,6 +119,7 @@ class Reason(StrEnum):
     RESTART_FUTILE = "RestartFutile"
     ROLLOUT_NEWER = "RolloutNewer"
     ROLLOUT_PAUSED = "RolloutPaused"
+    TARGET_AMBIGUOUS = "TargetAmbiguous"
     TARGET_CHANGED = "TargetChanged"
     TARGET_GONE = "TargetGone"
     TARGET_NOT_ALLOWED = "TargetNotAllowed"
@@ -126,6 +143,8 @@ class Reason(StrEnum):
     ESCALATED = "Escalated"
     HEALED = "Healed"
     NOT_HEALED = "NotHealed"
+    NOTICE_NOT_DELIVERED = "NoticeNotDelivered"
+    NOTIFIED = "Notified"
     ROLLOUT_IN_PROGRESS = "RolloutInProgress"
     VERIFICATION_PENDING = "VerificationPending"
     VERIFICATION_TIMED_OUT = "VerificationTimedOut"

@@ -145,6 +145,7 @@ def _deps(
         ),
         release_namespace=settings.namespace,
         protected_namespaces=frozenset({settings.namespace, *settings.protected_namespaces}),
+        trusted_namespaces=frozenset(settings.trusted_namespaces),
     )
 
 

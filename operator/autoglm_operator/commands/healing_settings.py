@@ -85,3 +85,6 @@ class HealerSettings(HealingSettings):
 
     protected_namespaces: tuple[str, ...] = ("kube-system", "kube-public", "kube-node-lease")
     """Namespaces in which nothing is healed, besides the pod's own."""
+
+    trusted_namespaces: tuple[str, ...] = ()
+    """Namespaces whose policies may act on nodes."""

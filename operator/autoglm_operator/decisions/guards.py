@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from autoglm_api.conditions import Reason
-from autoglm_api.healingpolicy import Mode
+from autoglm_api.healingpolicy import Mode, TargetKind
 from autoglm_api.healingrun import Intent, IntentVerb, RunTarget
 from autoglm_operator.decisions import target as targets
 from autoglm_operator.decisions.healing import Denial, Seen
@@ -54,8 +54,8 @@ def target_changed(case: Case) -> Denial | None:
     live = _remembered(case)
     if isinstance(case.target, Denial) or live is None:
         return None
-    known = case.target.workload if case.seen.run.status.steps else case.target
-    if known is not None and uid_of(live) != known.uid:
+    workload = case.target.workload if case.seen.run.status.steps else None
+    if uid_of(live) != (workload or case.target).uid:
         return Denial(Reason.TARGET_CHANGED, f"{title(live)} was made anew since the run began.")
     pod = case.seen.sighting.pod
     if case.seen.run.status.steps or pod is None:
@@ -74,6 +74,8 @@ def target_not_allowed(case: Case) -> Denial | None:
     """The target lies where nothing is ever healed, or where this policy has no say."""
     run = case.seen.run
     own = run.metadata.namespace
+    if run.spec.policy.target.kind is TargetKind.NODE:
+        return _node_not_allowed(case)
     source = run.spec.policy.target.source.namespace_label
     named = run.spec.alert.labels.get(source)
     if named is not None and named != own:
@@ -86,6 +88,18 @@ def target_not_allowed(case: Case) -> Denial | None:
             Reason.TARGET_NOT_ALLOWED, f"Nothing is healed in the protected namespace {own}."
         )
     return None
+
+
+def _node_not_allowed(case: Case) -> Denial | None:
+    """A node is everybody's, so only namespaces that the admin listed may act on one."""
+    own = case.seen.run.metadata.namespace
+    if own in case.seen.trusted_namespaces:
+        return None
+    return Denial(
+        Reason.TARGET_NOT_ALLOWED,
+        f"Policies of namespace {own} may not act on nodes: an administrator must add it to the"
+        " chart's trustedNamespaces.",
+    )
 
 
 def target_not_selected(case: Case) -> Denial | None:
@@ -172,8 +186,8 @@ def cooldown_running(case: Case) -> Denial | None:
 
 ENDING: Final[tuple[Guard, ...]] = (
     policy_deleted,
-    target_gone,
     target_not_allowed,
+    target_gone,
     target_not_selected,
     target_changed,
     duplicate,
@@ -206,9 +220,7 @@ def first_denial(guards: tuple[Guard, ...], case: Case) -> Denial | None:
 
 def _remembered(case: Case) -> Manifest | None:
     """What must still be there: the target before the first step, its workload after one."""
-    if case.seen.run.status.steps:
-        return case.seen.sighting.workload
-    return targets.live_target(case.seen.run, case.seen.sighting)
+    return targets.remembered(case.seen.run, case.seen.sighting)
 
 
 def _would(intended: Intent | Denial) -> str:

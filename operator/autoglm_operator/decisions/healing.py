@@ -94,6 +94,8 @@ class Seen:
     """Whether the admission policies that bound the healer were seen in force."""
     protected_namespaces: frozenset[str] = frozenset()
     """Namespaces in which nothing is ever done."""
+    trusted_namespaces: frozenset[str] = frozenset()
+    """Namespaces whose policies may act on nodes and bring queries of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Final
 from autoglm_api import kinds
 from autoglm_api.conditions import Reason
 from autoglm_api.healingpolicy import HealingTarget, TargetKind
-from autoglm_api.healingrun import HealingRun, ObjectRef, RunTarget
+from autoglm_api.healingrun import AlertSource, HealingRun, ObjectRef, RunTarget
 from autoglm_api.kinds import Kind
 from autoglm_operator.decisions.healing import Denial, Sighting
 from autoglm_operator.decisions.reading import Manifest, labels_of, parts, uid_of
@@ -25,11 +25,36 @@ _NAMED_BY_LABEL: Final[Mapping[str, Kind]] = {
 }
 """Source: the labels of kube-state-metrics."""
 
+_NAMED_BY_TARGET: Final[Mapping[TargetKind, Kind]] = {
+    TargetKind.NODE: kinds.NODE,
+    TargetKind.PERSISTENT_VOLUME_CLAIM: kinds.PERSISTENT_VOLUME_CLAIM,
+}
+
+INSTANCE: Final = "instance"
+"""The only label of a flat event that names anything: the address of a node or of a pod."""
+_ADDRESSED: Final = (TargetKind.NODE, TargetKind.POD, TargetKind.WORKLOAD)
+
 
 def named(run: HealingRun) -> tuple[Kind, str]:
-    """Kind and name of the object that the alert's label names; the name may be empty."""
-    label = run.spec.policy.target.name_label
-    return _NAMED_BY_LABEL.get(label, kinds.POD), run.spec.alert.labels.get(label, "")
+    """Kind and name of the object that the alert's label names; the name may be empty.
+
+    The name of a node may be one of its addresses, and that of the pod of a flat event is its
+    address, see `is_addressed`.
+    """
+    label = label_of(run)
+    found = _NAMED_BY_TARGET.get(run.spec.policy.target.kind)
+    return found or _NAMED_BY_LABEL.get(label, kinds.POD), run.spec.alert.labels.get(label, "")
+
+
+def label_of(run: HealingRun) -> str:
+    """The alert's label that names the target."""
+    return INSTANCE if is_addressed(run) else run.spec.policy.target.name_label
+
+
+def is_addressed(run: HealingRun) -> bool:
+    """Whether the alert names its target by an address, as flat events do."""
+    source, kind = run.spec.alert.source, run.spec.policy.target.kind
+    return source is AlertSource.EVENT and kind in _ADDRESSED
 
 
 def controller_ref(obj: Manifest) -> Manifest | None:
@@ -43,6 +68,10 @@ def sighted(chain: Sequence[Manifest]) -> Sighting:
     if not chain:
         return Sighting()
     bottom = chain[0]
+    if bottom["kind"] == kinds.NODE.kind:
+        return Sighting(node=bottom, chain=(bottom,), key=uid_of(bottom))
+    if bottom["kind"] == kinds.PERSISTENT_VOLUME_CLAIM.kind:
+        return Sighting(claim=bottom, chain=(bottom,), key=uid_of(bottom))
     pod = bottom if bottom["kind"] == kinds.POD.kind else None
     owners = tuple(chain[1:]) if pod else tuple(chain)
     known = [obj for obj in owners if kinds.find(obj["apiVersion"], obj["kind"]) in WORKLOADS]
@@ -57,11 +86,13 @@ def resolve(run: HealingRun, sighting: Sighting) -> RunTarget | Denial:
     """The target of a run that is looked up for the first time, or why there is none."""
     kind, name = named(run)
     if not name:
-        label = run.spec.policy.target.name_label
         return Denial(
             Reason.TARGET_GONE,
-            f"The alert has no label {label}, so it names no target: set target.from.nameLabel.",
+            f"The alert has no label {label_of(run)}, so it names no target:"
+            " set target.from.nameLabel.",
         )
+    if sighting.ambiguous is not None:
+        return Denial(Reason.TARGET_AMBIGUOUS, sighting.ambiguous)
     if not sighting.chain:
         return Denial(Reason.TARGET_GONE, f"{kind.kind} {name} does not exist.")
     found = _chosen(run.spec.policy.target, sighting)
@@ -101,9 +132,20 @@ def is_selected(target: HealingTarget, obj: Manifest) -> bool:
     return bool(wanted) and all(labels.get(key) == value for key, value in wanted.items())
 
 
+def remembered(run: HealingRun, sighting: Sighting) -> Manifest | None:
+    """What must still be there: the target before the first step, its workload after one."""
+    if run.status.steps and run.spec.policy.target.kind not in _NAMED_BY_TARGET:
+        return sighting.workload
+    return live_target(run, sighting)
+
+
 def _chosen(target: HealingTarget, sighting: Sighting) -> Manifest | None:
     if target.kind is TargetKind.POD:
         return sighting.pod
+    if target.kind is TargetKind.NODE:
+        return sighting.node
+    if target.kind is TargetKind.PERSISTENT_VOLUME_CLAIM:
+        return sighting.claim
     workload = sighting.workload
     if workload and kinds.find(workload["apiVersion"], workload["kind"]) in WORKLOADS:
         return workload

@@ -43,6 +43,7 @@ class HealerDeps:
     release_namespace: str
     """Namespace of the ConfigMap that pauses everything."""
     protected_namespaces: frozenset[str]
+    trusted_namespaces: frozenset[str] = frozenset()
 
 
 class HealingRunReconciler:
@@ -103,6 +104,7 @@ class HealingRunReconciler:
             pauses=pauses,
             admission_proven=self._deps.admission.proven,
             protected_namespaces=self._deps.protected_namespaces,
+            trusted_namespaces=self._deps.trusted_namespaces,
         )
 
     async def _decide(self, seen: Seen) -> tuple[Plan, HealingRun]:

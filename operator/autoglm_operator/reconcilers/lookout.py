@@ -15,6 +15,7 @@ from autoglm_operator.clients import errors
 from autoglm_operator.decisions import target
 from autoglm_operator.decisions.healing import Pauses, Sighting
 from autoglm_operator.decisions.reading import Manifest, labels_of, part, parts, uid_of
+from autoglm_operator.reconcilers import nodes
 
 OWNERS_LIMIT: Final = 8
 """Controllers that are followed upwards. Arbitrary, because nobody nests workloads deeper."""
@@ -59,6 +60,8 @@ async def look(kube: Reader, run: HealingRun) -> Sighting:
     bottom = await _bottom(kube, run, namespace)
     if bottom is None:
         return Sighting()
+    if isinstance(bottom, str):
+        return Sighting(ambiguous=bottom)
     seen = target.sighted(await _climb(kube, namespace, bottom))
     workload = seen.workload
     if workload is None or kinds.find(workload["apiVersion"], workload["kind"]) not in _REPLICATED:
@@ -99,12 +102,21 @@ async def _paused_everywhere(kube: Reader, release_namespace: str) -> str | None
     return None if value == "false" else f"All healing is paused by {where}."
 
 
-async def _bottom(kube: Reader, run: HealingRun, namespace: str) -> Manifest | None:
-    """The pod that the alert named, while there is one; else the workload."""
+async def _bottom(kube: Reader, run: HealingRun, namespace: str) -> Manifest | str | None:
+    """The pod that the alert named, while there is one; else the workload.
+
+    It is a sentence if the alert names no single object.
+    """
     known = run.status.target
     if known is None:
         kind, name = target.named(run)
-        return await kube.get(kind, namespace, name) if name else None
+        if not name:
+            return None
+        if kind == kinds.NODE:
+            return await nodes.find_node(kube, name)
+        if target.is_addressed(run):
+            return await nodes.find_pod(kube, namespace, name)
+        return await kube.get(kind, namespace, name)
     for ref in (known.pod, known.workload, known):
         found = await _get(kube, namespace, ref) if ref is not None else None
         if found is not None:
@@ -114,11 +126,16 @@ async def _bottom(kube: Reader, run: HealingRun, namespace: str) -> Manifest | N
 
 async def _get(kube: Reader, namespace: str, ref: ObjectRef) -> Manifest | None:
     kind = kinds.find(ref.api_version, ref.kind)
-    return None if kind is None else await kube.get(kind, namespace, ref.name)
+    if kind is None:
+        return None
+    return await kube.get(kind, namespace if kind.namespaced else None, ref.name)
 
 
 async def _climb(kube: Reader, namespace: str, bottom: Manifest) -> list[Manifest]:
     chain = [bottom]
+    if kinds.kind_of(bottom) in (kinds.NODE, kinds.PERSISTENT_VOLUME_CLAIM):
+        # Whatever owns them, they are what the alert is about.
+        return chain
     while len(chain) <= OWNERS_LIMIT and (ref := target.controller_ref(chain[-1])) is not None:
         kind = kinds.find(ref["apiVersion"], ref["kind"])
         # A pod of a node names it as controller; nodes are none of our business here.

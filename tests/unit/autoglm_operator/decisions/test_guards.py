@@ -35,6 +35,20 @@ def with_known_target(look: Seen) -> Seen:
     return replace(look, run=run)
 
 
+def about_a_node(*, trusted: bool, uid: str = "node-node1") -> Seen:
+    spec = {"kind": "Node", "selector": {"matchLabels": {"pool": "gpu"}}}
+    policy = a_policy(target=spec)
+    run = a_run(policy=policy, labels={"node": "node1", "namespace": "monitoring"})
+    known = target.resolve(run, target.sighted([episodes.a_node()]))
+    assert not isinstance(known, Denial)
+    return seen(
+        run.model_copy(update={"status": HealingRunStatus(target=known)}),
+        policy=policy,
+        sighting=target.sighted([episodes.a_node(uid=uid)]),
+        trusted_namespaces=frozenset({"team-a"} if trusted else ()),
+    )
+
+
 @dataclass(frozen=True)
 class Scene:
     look: Callable[[], Seen]
@@ -68,6 +82,15 @@ SCENES = {
     ),
     "ends in a protected namespace": Scene(
         lambda: seen(protected_namespaces=frozenset({"team-a"})), Reason.TARGET_NOT_ALLOWED
+    ),
+    "ends when a policy of a namespace that is not trusted names a node": Scene(
+        lambda: about_a_node(trusted=False), Reason.TARGET_NOT_ALLOWED
+    ),
+    "acts on a node from a trusted namespace, whatever namespace the exporter has": Scene(
+        lambda: about_a_node(trusted=True), None
+    ),
+    "ends when the node was made anew": Scene(
+        lambda: about_a_node(trusted=True, uid="another"), Reason.TARGET_CHANGED
     ),
     "acts when the alert names no namespace": Scene(
         lambda: seen(a_run(labels={"pod": "web-1"})), None

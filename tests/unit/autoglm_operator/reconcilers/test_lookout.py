@@ -14,7 +14,7 @@ from autoglm_operator.decisions.healing import Denial, Sighting
 from autoglm_operator.decisions.reading import Manifest
 from autoglm_operator.reconcilers import lookout
 from autoglm_operator.reconcilers.lookout import selector_text
-from episodes import a_pod, a_replica_set, a_run, a_workload, owned_by
+from episodes import a_claim, a_node, a_pod, a_replica_set, a_run, a_workload, owned_by
 
 DENIED = errors.Forbidden(403, "Forbidden", "no")
 
@@ -37,7 +37,7 @@ class FakeReader:
     async def list(
         self, kind: Kind, namespace: str | None = None, labels: str | None = None
     ) -> list[Manifest]:
-        assert namespace == "team-a"
+        assert namespace == ("team-a" if kind.namespaced else None)
         self.lists.append((kind.kind, labels))
         return [obj for obj in self.objects if obj["kind"] == kind.kind]
 
@@ -124,6 +124,69 @@ async def test_looks_for_the_workload_once_the_pod_is_gone() -> None:
 
     assert (seen.pod, seen.workload) == (None, a_workload())
     assert await lookout.look(FakeReader(), run) == Sighting()
+
+
+NODE_POLICY = episodes.a_policy(
+    target={"kind": "Node", "selector": {"matchLabels": {"pool": "gpu"}}}
+)
+
+
+async def test_finds_a_node_by_its_address_and_later_by_its_name() -> None:
+    node = a_node(addresses=["10.0.0.1"])
+    run = a_run(policy=NODE_POLICY, labels={"node": "10.0.0.1:9100"})
+
+    seen = await lookout.look(FakeReader([node, a_node("node2")]), run)
+
+    assert (seen.node, seen.key, seen.ambiguous) == (node, "node-node1", None)
+    found = target.resolve(run, seen)
+    assert not isinstance(found, Denial)
+    known = a_run(run.status.model_copy(update={"target": found}), policy=NODE_POLICY)
+    moved = a_node(addresses=["10.0.0.7"])
+    assert (await lookout.look(FakeReader([moved]), known)).node == moved
+
+
+async def test_says_which_nodes_share_an_address() -> None:
+    reader = FakeReader([a_node("node2", addresses=["10.0.0.1"]), a_node(addresses=["10.0.0.1"])])
+
+    seen = await lookout.look(reader, a_run(policy=NODE_POLICY, labels={"node": "10.0.0.1"}))
+
+    assert seen == Sighting(
+        ambiguous="The alert names 10.0.0.1, but more than one node has that name or address:"
+        " node1, node2."
+    )
+
+
+async def test_an_event_leads_by_its_address_to_the_workload_of_a_pod() -> None:
+    pod = a_pod()
+    pod["status"]["podIP"] = "10.1.0.5"
+    run = a_run(labels={"instance": "10.1.0.5"}, source="Event")
+
+    seen = await lookout.look(FakeReader([pod, a_pod("web-2"), a_replica_set(), a_workload()]), run)
+
+    assert (seen.pod, seen.workload) == (pod, a_workload())
+
+
+async def test_an_event_about_an_address_without_a_pod_has_no_target() -> None:
+    run = a_run(labels={"instance": "10.1.0.5"}, source="Event")
+
+    seen = await lookout.look(FakeReader([a_pod()]), run)
+
+    assert seen == Sighting(
+        ambiguous="The alert names 10.1.0.5, but no pod in namespace team-a has that address of"
+        " its own."
+    )
+
+
+async def test_finds_a_claim_by_its_name() -> None:
+    policy = episodes.a_policy(
+        target={"kind": "PersistentVolumeClaim", "selector": {"matchLabels": {"app": "web"}}}
+    )
+    run = a_run(policy=policy, labels={"persistentvolumeclaim": "data-store-0"})
+    claim = a_claim(ownerReferences=owned_by(a_workload("StatefulSet")))
+
+    seen = await lookout.look(FakeReader([claim]), run)
+
+    assert (seen.claim, seen.chain, seen.key) == (claim, (claim,), claim["metadata"]["uid"])
 
 
 async def test_reads_the_live_policy() -> None:
