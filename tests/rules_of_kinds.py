@@ -20,6 +20,18 @@ from rules_of_healing import healing_changes, healing_rules
 NAME: Final = (
     "use at most 40 lower-case letters, digits and '-', a letter first and no '-' at the end"
 )
+CLAIM: Final = (
+    "write pvc://claim/path: a PersistentVolumeClaim of this namespace and a path inside it, of"
+    " letters, digits and -_.@+= between single slashes"
+)
+DIGEST: Final = f"sha256:{'0' * 64}"
+BLOCK: Final = (
+    "set exactly the block that the type names: resource, containerResource, pods or external"
+)
+RESOURCE_TARGET: Final = (
+    "set exactly the field that the type names: averageUtilization or averageValue"
+)
+EXTERNAL_TARGET: Final = "set exactly the field that the type names: value or averageValue"
 MODEL: Final = "use letters, digits and -._:/@+ only, a letter or digit first"
 URL_FORM: Final = "write scheme://host[:port][/path] with letters, digits and -._~% only"
 
@@ -33,6 +45,7 @@ def rule_cases() -> list[RuleCase]:
         *_clusters(),
         *_endpoints(),
         *_urls(),
+        *_autoscalers(),
         *healing_rules(),
     ]
 
@@ -140,6 +153,8 @@ def _durations() -> list[RuleCase]:
         (an_external_endpoint, "timeouts.request", "100ms", "1h"),
         (an_external_endpoint, "healthCheck.interval", "1s", "1h"),
         (an_external_endpoint, "healthCheck.timeout", "100ms", "1m"),
+        (a_managed_endpoint, "managed.startupTimeout", "10s", "6h"),
+        (a_managed_endpoint, "managed.drainTimeout", "1s", "1h"),
         (a_policy, "guards.cooldown", "0s", "24h"),
         (a_policy, "guards.maxWait", "0s", "24h"),
         (a_policy, "verify.stabilization", "1s", "1h"),
@@ -208,11 +223,31 @@ def _endpoints() -> list[RuleCase]:
         RuleCase(external, _typed("External"), an_external_endpoint(), "spec"),
         RuleCase(managed, _typed("Managed"), a_managed_endpoint(), "spec"),
         RuleCase(managed, with_field(both, "type", "Managed"), a_managed_endpoint(), "spec"),
-        RuleCase(
-            "engine Custom needs an image",
-            a_managed_endpoint(engine="Custom"),
-            custom,
-            "spec.managed",
+        *(
+            RuleCase(
+                "this engine needs an image: only engine Simulator has one of its own",
+                a_managed_endpoint(engine=engine),
+                a_managed_endpoint(engine=engine, image="a/b:c", args=["x"]),
+                "spec.managed",
+            )
+            for engine in ("Custom", "VLLM", "SGLang")
+        ),
+        *(
+            RuleCase(
+                CLAIM,
+                a_managed_endpoint(artifact={"uri": bad, "digest": DIGEST}),
+                a_managed_endpoint(artifact={"uri": good, "digest": DIGEST}),
+                "spec.managed.artifact.uri",
+            )
+            for bad, good in (
+                ("https://models.example.com/a", "pvc://models"),
+                ("pvc://", "pvc://a.b-c/x"),
+                ("pvc://models/a//b", "pvc://models/a/b"),
+                ("pvc://models/../b", "pvc://models/..b"),
+                ("pvc://models/a/.", "pvc://models/a/.b"),
+                ("pvc://models/a b", "pvc://models/a_b@1+2=3"),
+                ("pvc://models/a\nb", "pvc://models/A"),
+            )
         ),
         RuleCase(simulator, a_managed_endpoint(image="a"), custom, "spec.managed"),
         RuleCase(simulator, a_managed_endpoint(args=[]), custom, "spec.managed"),
@@ -229,6 +264,57 @@ def _endpoints() -> list[RuleCase]:
             "spec.external",
         ),
     ]
+
+
+def _autoscalers() -> list[RuleCase]:
+    either = "write either replicas or autoscaling: an autoscaler chooses the number of pods itself"
+    order = "minReplicas must not be more than maxReplicas"
+    cases: list[RuleCase] = []
+    for build, block in ((_executors, "executor"), (a_managed_endpoint, "managed")):
+        bounds: Object = {"minReplicas": 3, "maxReplicas": 3}
+        good = build(autoscaling=bounds)
+        here = f"spec.{block}"
+        cases += [
+            RuleCase(either, build(autoscaling=bounds, replicas=3), good, here),
+            RuleCase(
+                order,
+                build(autoscaling={**bounds, "minReplicas": 4}),
+                good,
+                f"{here}.autoscaling",
+            ),
+        ]
+        for kind, metric in _metrics().items():
+            where = f"{here}.autoscaling.metrics[0]"
+            taken = build(autoscaling={**bounds, "metrics": [metric]})
+            other: Object = {"type": "External" if kind == "pods" else "Pods"}
+            refused = build(autoscaling={**bounds, "metrics": [{**metric, **other}]})
+            cases.append(RuleCase(BLOCK, refused, taken, where))
+            if kind == "pods":
+                continue
+            message = EXTERNAL_TARGET if kind == "external" else RESOURCE_TARGET
+            wrong = {**metric, kind: {**metric[kind], "target": {"type": "AverageValue"}}}
+            refused = build(autoscaling={**bounds, "metrics": [wrong]})
+            cases.append(RuleCase(message, refused, taken, f"{where}.{kind}.target"))
+    return cases
+
+
+def _metrics() -> dict[str, Object]:
+    percent = {"type": "Utilization", "averageUtilization": 70}
+    queue = {"metric": {"name": "queue"}, "target": {"type": "AverageValue", "averageValue": 5}}
+    cpu: Object = {"name": "cpu", "target": percent}
+    return {
+        "resource": {"type": "Resource", "resource": cpu},
+        "containerResource": {
+            "type": "ContainerResource",
+            "containerResource": {**cpu, "container": "server"},
+        },
+        "pods": {"type": "Pods", "pods": queue},
+        "external": {"type": "External", "external": queue},
+    }
+
+
+def _executors(**block: object) -> Object:
+    return a_cluster(executor=block)
 
 
 def _urls() -> list[RuleCase]:

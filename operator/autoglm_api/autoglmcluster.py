@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from autoglm_api.autoscaling import REPLICAS_XOR_AUTOSCALING, Autoscaling
 from autoglm_api.base import (
     COUNTER_LIMIT,
     NAME_RULE,
@@ -24,7 +25,7 @@ from autoglm_api.durations import Between, Duration
 from autoglm_api.kinds import AUTOGLM_CLUSTER
 from autoglm_api.pods import PodOptions
 from autoglm_api.resource import AGE, Column, Definition, Resource, Scale, condition_column
-from autoglm_api.rules import Rule, list_map
+from autoglm_api.rules import Rule, list_map, rules
 
 UPSTREAM_LIMIT = 128
 """Upstreams of one cluster. Arbitrary, because 128 entries keep the routing document well below the
@@ -63,9 +64,20 @@ class PlannerRole(PodOptions):
 class ExecutorRole(PodOptions):
     """The pods that work on subtasks."""
 
-    replicas: Annotated[int, Field(ge=1, le=1000)] = 2
-    """Number of pods; the scale subresource writes it. Default 2: one may be lost without an
-    outage."""
+    model_config = rules(REPLICAS_XOR_AUTOSCALING)
+
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Number of pods; the scale subresource writes it. Absent without autoscaling means 2: one may
+    be lost without an outage."""
+    autoscaling: Autoscaling | None = None
+    """An autoscaler that chooses the number of pods, instead of replicas."""
+
+    @property
+    def initial_replicas(self) -> int:
+        """Number of pods to start with; an autoscaler moves on from there."""
+        if self.autoscaling is not None:
+            return self.autoscaling.min_replicas
+        return 2 if self.replicas is None else self.replicas
 
 
 class CooperationStrategy(StrEnum):

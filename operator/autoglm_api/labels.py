@@ -25,6 +25,20 @@ HEALING: Final = f"{GROUP}/healing"
 """Label on a namespace: "paused" holds every healing run in it."""
 APPLIED_HASH: Final = f"{GROUP}/applied-hash"
 """Annotation: hash of the desired state applied last, so that an unchanged one is skipped."""
+LEASE: Final = f"{GROUP}/lease"
+"""Annotation: what the healer changed on the object and will undo; see `autoglm_api.leases`."""
+UNDO: Final = f"{GROUP}/undo"
+"""Finalizer on a HealingRun that holds a change which is still to be undone."""
+INITIAL_REPLICAS: Final = f"{GROUP}/initial-replicas"
+"""Annotation: number of pods that an autoscaled workload is created with."""
+MODEL: Final = f"{GROUP}/model"
+"""Annotation on pods of a managed endpoint: the name by which they know their model."""
+PORT: Final = f"{GROUP}/port"
+"""Annotation on pods of a managed endpoint: the port that they listen on."""
+COMPLETION: Final = f"{GROUP}/completion"
+"""Readiness gate and condition of pods of a managed endpoint: one real completion succeeded."""
+LEASE: Final = f"{GROUP}/lease"
+"""Annotation: mark of a healing run on an object that it changed and will change back."""
 RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 """Annotation on a pod template; the same that `kubectl rollout restart` sets."""
 
@@ -42,12 +56,17 @@ APPLICATION: Final = "autoglm"
 
 OPERATOR: Final = "autoglm-operator"
 """Field manager of the operator, and value of `APP_MANAGED_BY`."""
+HANDOVER: Final = "autoglm-operator-handover"
+"""Field manager that keeps a number of pods from falling to its default while the operator lets go
+of it and no autoscaler has taken it yet."""
 RECEIVER: Final = "autoglm-receiver"
 """Field manager of the receiver, and audience of the tokens that callers show it."""
 HEALER: Final = "autoglm-healer"
 """Field manager of the healer."""
 PAUSE_CONFIG_MAP: Final = "autoglm-healing"
 """ConfigMap in the release namespace whose key `PAUSED` stops all healing at once."""
+REVERT: Final = "revert"
+"""Key of the same ConfigMap: "true" undoes everything that is to be undone at once."""
 
 
 class Role(StrEnum):
@@ -124,6 +143,11 @@ def role_labels(cluster: str, role: Role, owner_uid: str) -> dict[str, str]:
 def endpoint_selector(endpoint: str) -> dict[str, str]:
     """Labels that select the pods of a managed endpoint, of all its revisions."""
     return {ENDPOINT: endpoint}
+
+
+def revision_selector(endpoint: str, revision: str) -> dict[str, str]:
+    """Labels that select the pods of one revision of a managed endpoint."""
+    return endpoint_selector(endpoint) | {REVISION: revision}
 
 
 def endpoint_labels(endpoint: str, owner_uid: str) -> dict[str, str]:

@@ -10,8 +10,17 @@ from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
-from autoglm_api.base import NAME_RULE, Generation, SecretKeyRef, SpecModel, StatusModel
-from autoglm_api.conditions import Conditions
+from autoglm_api.autoscaling import REPLICAS_XOR_AUTOSCALING, Autoscaling
+from autoglm_api.base import (
+    NAME_RULE,
+    Generation,
+    KubernetesName,
+    SecretKeyRef,
+    SpecModel,
+    StatusModel,
+    Timestamp,
+)
+from autoglm_api.conditions import MESSAGE_LIMIT, Conditions
 from autoglm_api.durations import Between, Duration, not_longer
 from autoglm_api.kinds import MODEL_ENDPOINT
 from autoglm_api.pods import PodOptions
@@ -94,42 +103,100 @@ class ExternalEndpoint(SpecModel):
 class Engine(StrEnum):
     """What runs in the pods of a managed endpoint."""
 
+    VLLM = "VLLM"
+    SGLANG = "SGLang"
     SIMULATOR = "Simulator"
     CUSTOM = "Custom"
+
+
+_CLAIM_PATH: Final = r"^pvc://[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?(/[-A-Za-z0-9_.@+=]+)*$"
+
+
+class Artifact(SpecModel):
+    """The model's files, and what they must be."""
+
+    uri: Annotated[
+        str,
+        Field(min_length=1, max_length=1024),
+        Rule(
+            f"self.matches(r'{_CLAIM_PATH}') && !self.matches('/[.][.]?(/|$)')",
+            "write pvc://claim/path: a PersistentVolumeClaim of this namespace and a path inside"
+            " it, of letters, digits and -_.@+= between single slashes",
+        ),
+    ]
+    """Where the files are: pvc://CLAIM/PATH, a directory or a single file in a
+    PersistentVolumeClaim of the same namespace. Pods mount it read-only."""
+    digest: Annotated[str, Field(min_length=1, max_length=71, pattern="^sha256:[0-9a-f]{64}$")]
+    """What the files must be, checked before a server starts: sha256 of the list that
+    `find -L . -type f` and `sha256sum` make of them in the order of their names; see the
+    documentation of endpoints."""
+
+
+class PullSecret(SpecModel):
+    """A Secret that the kubelet pulls images with; the operator never reads it."""
+
+    name: KubernetesName
+    """Name of a Secret of type kubernetes.io/dockerconfigjson in the same namespace."""
 
 
 class ManagedEndpoint(PodOptions):
     """Server pods that the operator runs."""
 
     model_config = rules(
-        Rule("self.engine != 'Custom' || has(self.image)", "engine Custom needs an image"),
+        Rule(
+            "self.engine == 'Simulator' || has(self.image)",
+            "this engine needs an image: only engine Simulator has one of its own",
+        ),
         Rule(
             "self.engine != 'Simulator' || (!has(self.image) && !has(self.args))",
             "engine Simulator runs the operator's own image: remove image and args,"
             " or set engine: Custom",
         ),
+        REPLICAS_XOR_AUTOSCALING,
     )
 
     engine: Engine
-    """Simulator is a model double without weights; Custom is any image with an OpenAI-compatible
-    server."""
+    """VLLM and SGLang are started with model, name and port, and args after them; Simulator is a
+    model double without weights; Custom is any image with an OpenAI-compatible server."""
     image: (
         Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9][-\w./:@]*$")]
         | None
     ) = None
-    """Container image of engine Custom; it must run as a non-root user on a read-only root file
-    system."""
+    """Container image of every engine but Simulator; it runs as user 65532 on a read-only root file
+    system, with /tmp to write to."""
     args: (
         Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=64), ATOMIC]
         | None
     ) = None
-    """Arguments of the image's entrypoint, for engine Custom; absent means none."""
+    """Arguments of the server, after those that the engine needs; of engine Custom, all arguments
+    of the image's entrypoint. Absent means none."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """TCP port on which the server speaks HTTP, with the API under /v1. Default: that of vLLM and
     SGLang examples."""
-    replicas: Annotated[int, Field(ge=0, le=1000)] = 1
-    """Number of pods; the scale subresource writes it. Default 1, because a model server may need a
-    whole accelerator."""
+    artifact: Artifact | None = None
+    """The model's files; absent means that the image or the engine brings them."""
+    replicas: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Number of pods; the scale subresource writes it. Absent without autoscaling means 1, because
+    a model server may need a whole accelerator."""
+    autoscaling: Autoscaling | None = None
+    """An autoscaler that chooses the number of pods, instead of replicas."""
+    startup_timeout: Annotated[Duration, Between("10s", "6h")] = timedelta(minutes=30)
+    """Time for a pod to load the model, 10s to 6h; then its container is started again. Default
+    30m: large models load for many minutes."""
+    drain_timeout: Annotated[Duration, Between("1s", "1h")] = timedelta(seconds=30)
+    """Time for which a pod that leaves goes on with the requests that it has, 1s to 1h. Routers
+    stop sending it new ones at once. Default 30s, as in a pod."""
+    runtime_class_name: KubernetesName | None = None
+    """RuntimeClass of the pods, such as nvidia; absent means the nodes' default."""
+    image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=8), ATOMIC] = ()
+    """Secrets that the kubelet pulls the image with; none by default."""
+
+    @property
+    def initial_replicas(self) -> int:
+        """Number of pods to start with; an autoscaler moves on from there."""
+        if self.autoscaling is not None:
+            return self.autoscaling.min_replicas
+        return 1 if self.replicas is None else self.replicas
 
 
 class EndpointTimeouts(SpecModel):
@@ -213,6 +280,17 @@ class ModelEndpointSpec(SpecModel):
         raise ValueError(message)
 
 
+class EndpointFailure(StatusModel):
+    """The last thing that went wrong; it stays after the endpoint recovered."""
+
+    time: Timestamp
+    """When it was first seen."""
+    reason: Annotated[str, Field(min_length=1, max_length=64)]
+    """One word for why, the same as in the condition that it made."""
+    message: Annotated[str, Field(max_length=MESSAGE_LIMIT)]
+    """One sentence for a person; nothing of an answer is in it but its status code."""
+
+
 class ModelEndpointStatus(StatusModel):
     """What the operator last saw of the endpoint."""
 
@@ -228,6 +306,13 @@ class ModelEndpointStatus(StatusModel):
     """Label selector of the pods of type Managed, for the scale subresource."""
     active_revision: Annotated[str, Field(max_length=63)] | None = None
     """Revision of the pods that serve, for type Managed; part of the Deployment's name."""
+    discovered_models: Annotated[
+        tuple[Annotated[str, Field(max_length=128)], ...], Field(max_length=32), ATOMIC
+    ] = ()
+    """Models that the endpoint listed at its last good check of mode Models, the first 32 by
+    name."""
+    last_failure: EndpointFailure | None = None
+    """The last thing that went wrong, kept after the endpoint recovered."""
     conditions: Conditions = ()
     """Accepted, ResolvedRefs, Healthy, Ready and Degraded."""
 

@@ -14,13 +14,18 @@ from customresources import (
     a_full_external_endpoint,
     a_full_managed_endpoint,
     a_managed_endpoint,
+    an_autoscaled_endpoint,
     an_external_endpoint,
 )
 
 
 def test_a_small_cluster_has_sensible_defaults() -> None:
     spec = AutoGLMCluster.read(a_cluster()).spec
-    assert (spec.router.replicas, spec.planner.replicas, spec.executor.replicas) == (2, 2, 2)
+    assert (spec.router.replicas, spec.planner.replicas, spec.executor.initial_replicas) == (
+        2,
+        2,
+        2,
+    )
     assert spec.upstreams[0].weight == 1
     assert spec.circuit_breaker.open_duration == timedelta(seconds=10)
     assert spec.cooperation.strategy is CooperationStrategy.PLAN
@@ -34,7 +39,9 @@ def test_a_cluster_that_is_read_can_be_written_again() -> None:
     assert again == once
 
 
-@pytest.mark.parametrize("obj", [a_full_external_endpoint(), a_full_managed_endpoint()])
+@pytest.mark.parametrize(
+    "obj", [a_full_external_endpoint(), a_full_managed_endpoint(), an_autoscaled_endpoint()]
+)
 def test_an_endpoint_that_is_read_can_be_written_again(obj: Object) -> None:
     once = ModelEndpoint.read(obj)
     assert ModelEndpoint.read({**obj, "spec": once.spec.as_json()}) == once
@@ -50,7 +57,24 @@ def test_an_external_endpoint_keeps_its_url_as_it_is() -> None:
 def test_a_managed_endpoint_has_one_pod_on_port_8000() -> None:
     managed = ModelEndpoint.read(a_managed_endpoint()).spec.managed
     assert managed
-    assert (managed.engine, managed.replicas, managed.port) == (Engine.SIMULATOR, 1, 8000)
+    told = (managed.engine, managed.replicas, managed.initial_replicas, managed.port)
+    assert told == (Engine.SIMULATOR, None, 1, 8000)
+
+
+def test_an_autoscaler_begins_with_the_fewest_pods() -> None:
+    managed = ModelEndpoint.read(an_autoscaled_endpoint()).spec.managed
+    assert managed
+    assert (managed.replicas, managed.initial_replicas) == (None, 2)
+    executor = AutoGLMCluster.read(a_full_cluster()).spec.executor
+    assert (executor.replicas, executor.initial_replicas) == (None, 2)
+
+
+def test_a_written_number_of_pods_counts() -> None:
+    managed = ModelEndpoint.read(a_managed_endpoint(replicas=0)).spec.managed
+    assert managed
+    assert managed.initial_replicas == 0
+    executor = AutoGLMCluster.read(a_cluster(executor={"replicas": 5})).spec.executor
+    assert executor.initial_replicas == 5
 
 
 @pytest.mark.parametrize("kind", ["External", "Managed"])
