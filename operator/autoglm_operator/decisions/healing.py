@@ -8,13 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from autoglm_api.conditions import Reason
 from autoglm_api.healingladder import ActionName, LadderStep
 from autoglm_api.healingpolicy import HealingPolicy
-from autoglm_api.healingrun import Evidence, HealingRun, HealingRunStatus, Intent, StepRecord
+from autoglm_api.healingrun import (
+    Evidence,
+    HealingRun,
+    HealingRunStatus,
+    Intent,
+    LeaseRecord,
+    StepRecord,
+)
 from autoglm_api.kinds import Kind
+from autoglm_api.leases import Mark
 from autoglm_operator.decisions.reading import Manifest
 
 
@@ -25,6 +33,8 @@ class Denial:
     reason: Reason
     message: str
     """One sentence for a person; it names no moment that moves, so that it stays the same."""
+    holds: bool = False
+    """Whether an action that says so will be asked again later, instead of being refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,8 @@ class Pauses:
     """Why all healing is paused, None if it is not."""
     namespace: bool = False
     """Whether the target's namespace is labelled as paused."""
+    reverting: bool = False
+    """Whether everything is to be undone now, because the release is being uninstalled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +143,29 @@ class Outcome:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A change that is to be undone, and the run that holds it."""
+
+    run: str
+    """Name of the run."""
+    run_uid: str
+    record: LeaseRecord
+
+    @property
+    def mark(self) -> Mark:
+        """What the object says about the change."""
+        record = self.record
+        return Mark(
+            run=self.run,
+            run_uid=self.run_uid,
+            field=record.field,
+            previous=record.previous,
+            value=record.value,
+            expires=record.expires,
+        )
+
+
 class ActionIO(Protocol):
     """The few calls that actions may make."""
 
@@ -138,8 +173,27 @@ class ActionIO(Protocol):
         """Read one object live; None if it does not exist."""
         ...
 
+    async def list(
+        self, kind: Kind, namespace: str | None = None, labels: str | None = None
+    ) -> list[Manifest]:
+        """Read all objects of a kind that carry these labels."""
+        ...
+
     async def apply(self, obj: Manifest, *, manager: str, force: bool) -> Manifest:
         """Server-side apply."""
+        ...
+
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        body: object,
+        *,
+        subresource: str | None = None,
+        kind_of_patch: str = "merge",
+    ) -> Manifest:
+        """Merge-patch or JSON-patch ("json") an object or one of its subresources."""
         ...
 
     async def evict(self, namespace: str, name: str, *, uid: str) -> None:
@@ -174,6 +228,63 @@ class HealingAction(Protocol):
 
     def health(self, seen: Seen, step: StepRecord | None) -> Health:
         """Judge the state of the target, before a step (None) or after it. Pure."""
+        ...
+
+
+@runtime_checkable
+class ReversibleAction(HealingAction, Protocol):
+    """An action whose change is undone after a while.
+
+    To plug one in, give the action these methods besides those of every action, and enter it in
+    `commands.healer.ACTIONS`; nothing else asks which actions are reversible. What happens to each
+    of its steps, in this order, each write of which may be repeated after a crash:
+
+        journal     the intent, and with it the record that `lease` gives
+        finalizer   `autoglm.io/undo` on the run, which keeps a deleted run until all is undone
+        mark        annotation `autoglm.io/lease` on the record's object; a mark of another run is
+                    never overwritten: `plan` looks for it and answers a Denial with `holds=True`
+        change      `execute`, which sees the mark on the object that it reads live
+        ...
+        journal     the value of the next step back
+        change      `undo`
+        mark        moved to that value, or removed with the last step
+        journal     Reverted, or Lost when the live mark or value shows another hand
+        finalizer   gone with the last lease of an ended run
+
+    Undone is a lease when it expires or `returns_at` has come (step by step), and when its step did
+    not help, its policy or run was deleted or the release is being uninstalled (in one step).
+    """
+
+    def lease(self, step: LadderStep, intent: Intent, seen: Seen, now: datetime) -> LeaseRecord:
+        """What the intent will change: object, field, values as text, and until when. Pure."""
+        ...
+
+    def current(self, record: LeaseRecord, live: Manifest) -> str:
+        """The value that the record's object has now, as text of the same form. Pure.
+
+        Equal to `previous`, nothing is left to undo; equal to `value`, the change is still ours;
+        anything else is another hand's, and only the annotation is removed. An action with several
+        fields therefore answers for the one that is its own, and lets `undo` look at the others.
+        """
+        ...
+
+    def step_back(self, record: LeaseRecord, current: str) -> str:
+        """The value of the next step on the way back; `previous` in the last one. Pure."""
+        ...
+
+    def returns_at(self, step: LadderStep, record: LeaseRecord, seen: Seen) -> datetime | None:
+        """When the target has been well for long enough to undo it before it expires. Pure.
+
+        None while it is not well, or if only the expiry counts.
+        """
+        ...
+
+    async def undo(self, namespace: str, lease: Lease, live: Manifest, io: ActionIO) -> None:
+        """Set the field to `lease.record.value`, on exactly this version of the object.
+
+        Raises:
+            ApiError: it was refused or is unknown; the engine looks again.
+        """
         ...
 
 
