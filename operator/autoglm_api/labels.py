@@ -37,8 +37,6 @@ PORT: Final = f"{GROUP}/port"
 """Annotation on pods of a managed endpoint: the port that they listen on."""
 COMPLETION: Final = f"{GROUP}/completion"
 """Readiness gate and condition of pods of a managed endpoint: one real completion succeeded."""
-LEASE: Final = f"{GROUP}/lease"
-"""Annotation: mark of a healing run on an object that it changed and will change back."""
 RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 """Annotation on a pod template; the same that `kubectl rollout restart` sets."""
 
