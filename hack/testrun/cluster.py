@@ -28,6 +28,9 @@ class Cluster:
     """Further words for `hack/cluster up`."""
     images: tuple[str, ...] = ()
     """Our images that its pods run."""
+    programs: tuple[str, ...] = ()
+    """Images whose programs the tests run themselves. They are built before, because inside the
+    cluster's network no package archive can be reached."""
 
     def up(self) -> None:
         """Start it and load the images.
@@ -49,6 +52,8 @@ class Cluster:
             raise SystemExit(code)
         if self.images:
             self._verb("image", "load", *self.images)
+        if self.programs:
+            subprocess.run(["hack/images/build", *self.programs], check=True)
 
     def down(self) -> None:
         """Take it down, unless it shall be kept for a look."""
@@ -86,7 +91,11 @@ class Cluster:
         return process.returncode, last
 
 
-API = Cluster("test-api", ("--nodes", "0"))
+API = Cluster(
+    "test-api",
+    ("--nodes", "0"),
+    programs=("haproxy", "valkey", "prometheus"),
+)
 """An API server whose pods nobody starts: tests play the kubelet, so that they can play it ill."""
 NODES = Cluster("test", ("--with", "metrics,monitoring"), ("autoglm", "haproxy", "valkey"))
 """Real nodes with metrics and alerts."""
