@@ -113,11 +113,11 @@ def _steps() -> Iterator[RuleCase]:
     count = "write a count from 1 to 9999 or a share from 1% to 100%, like 2 or 25%"
     for action, field in (("IsolateNode", "minHealthy"), ("ScaleOut", "step")):
         # The schema's pattern catches texts; a number that is out of bounds is left to the rule.
-        for good in (1, 9999, "100%"):
+        for number in (1, 9999, "100%"):
             yield from _of_step(
                 count,
                 _step(action, **{field: 0}),
-                _step(action, **{field: good}),
+                _step(action, **{field: number}),
                 f".{_block(action)}.{field}",
             )
 
