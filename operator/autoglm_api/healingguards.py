@@ -83,7 +83,7 @@ class NotifyURL(SpecModel):
 
 
 class NotifyTarget(SpecModel):
-    """One place to which the end of a run and the step Notify are reported."""
+    """One place to which the step Notify reports."""
 
     model_config = rules(
         Rule(

@@ -242,6 +242,12 @@ class HealingPolicySpec(SpecModel):
             "self.ladder.all(step, step.action != 'Notify') || size(self.notify) > 0",
             "action Notify needs somebody to notify: add an entry to notify",
         ),
+        Rule(
+            "self.ladder.filter(step, step.action == 'Notify').size() == 0 ||"
+            " (self.ladder.filter(step, step.action == 'Notify').size() == 1 &&"
+            " self.ladder[size(self.ladder) - 1].action == 'Notify')",
+            "action Notify heals nothing: write it once, as the last step",
+        ),
     )
 
     mode: Mode = Mode.DRY_RUN
@@ -262,7 +268,7 @@ class HealingPolicySpec(SpecModel):
     approval: Approval = Approval()
     """How long a person has to approve a step, in mode Approve."""
     notify: Annotated[tuple[NotifyTarget, ...], Field(max_length=8), ATOMIC] = ()
-    """Who is told by the step Notify, and of a run that ends Escalated or Failed."""
+    """Who is told by the step Notify."""
 
 
 class LastRun(StatusModel):

@@ -16,8 +16,9 @@ from typing import Final
 
 from autoglm_api.conditions import Reason
 from autoglm_api.healingguards import Guards
+from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import Intent, StepOutcome, StepRecord
-from autoglm_operator.decisions import guards, journal, target, verification
+from autoglm_operator.decisions import guards, journal, metricchecks, target, verification
 from autoglm_operator.decisions.guards import Case
 from autoglm_operator.decisions.healing import (
     Actions,
@@ -67,7 +68,7 @@ def after_call(plan: Plan, seen: Seen, outcome: Outcome, now: datetime) -> Plan:
         going_on = journal.going_on(seen, Denial(outcome.reason, outcome.message), now)
         return Plan(status=going_on, requeue_after=UNDER_WAY)
     if outcome.kind is OutcomeKind.RETRYABLE:
-        waiting = outcome.reason is Reason.DISRUPTION_BUDGET
+        waiting = outcome.reason in (Reason.DISRUPTION_BUDGET, Reason.NOTICE_NOT_DELIVERED)
         return Plan(
             status=journal.waiting(seen, Denial(outcome.reason, outcome.message), now),
             requeue_after=HELD if waiting else UNCLEAR,
@@ -94,7 +95,10 @@ def _begin(seen: Seen, actions: Actions, now: datetime) -> Plan:
     ending = guards.first_denial(guards.ENDING, case)
     if ending is not None:
         return Plan(status=journal.ended_by_guard(seen, ending, now))
-    holding = guards.first_denial(guards.HOLDING, case)
+    # Telling people disturbs nothing, so nothing holds it.
+    holding = None
+    if step.action is not ActionName.NOTIFY:
+        holding = guards.first_denial(guards.HOLDING, case)
     if holding is not None:
         return _hold(seen, holding, now)
     if isinstance(intended, Denial):
@@ -139,7 +143,9 @@ def _resume(seen: Seen, actions: Actions, now: datetime) -> Plan:
 
 def _verify(seen: Seen, actions: Actions, now: datetime) -> Plan:
     step = seen.run.status.steps[-1]
-    health = actions[step.action].health(seen, step)
+    health = metricchecks.with_readings(
+        actions[step.action].health(seen, step), seen.run.spec.policy.verify, seen.readings
+    )
     judged = verification.judge(step, health, seen.run.spec.policy.verify, now)
     status = journal.judged(seen, step, judged, now)
     return Plan(status=status, requeue_after=None if judged.helped else judged.look_again)
@@ -147,6 +153,8 @@ def _verify(seen: Seen, actions: Actions, now: datetime) -> Plan:
 
 def _succeeded(seen: Seen, step: StepRecord, message: str, now: datetime) -> Plan:
     done = Denial(Reason.ACTION_SUCCEEDED, message)
+    if step.action is ActionName.NOTIFY:
+        return Plan(status=journal.notified(seen, step, done, now), requeue_after=timedelta())
     status = journal.step_ended(seen, step, StepOutcome.SUCCEEDED, done, now)
     return Plan(status=status, requeue_after=verification.POLL)
 

@@ -144,6 +144,11 @@ def admission_missing(case: Case) -> Denial | None:
     )
 
 
+def policy_unusable(case: Case) -> Denial | None:
+    """The policy cannot be used as it stands, which its status says as well."""
+    return case.seen.policy_problem
+
+
 def paused_everywhere(case: Case) -> Denial | None:
     """Somebody stopped all healing."""
     why = case.seen.pauses.everywhere
@@ -197,6 +202,7 @@ ENDING: Final[tuple[Guard, ...]] = (
 
 HOLDING: Final[tuple[Guard, ...]] = (
     admission_missing,
+    policy_unusable,
     paused_everywhere,
     paused_in_namespace,
     paused_by_policy,

@@ -19,6 +19,7 @@ from autoglm_api.healingrun import (
     HealingRunStatus,
     Intent,
     LeaseRecord,
+    MetricReading,
     StepRecord,
 )
 from autoglm_api.kinds import Kind
@@ -106,6 +107,10 @@ class Seen:
     """Whether the admission policies that bound the healer were seen in force."""
     protected_namespaces: frozenset[str] = frozenset()
     """Namespaces in which nothing is ever done."""
+    readings: tuple[MetricReading, ...] = ()
+    """Answers to the queries of the verification, while the last step is being verified."""
+    policy_problem: Denial | None = None
+    """Why the live policy must not act although the API server stored it."""
     trusted_namespaces: frozenset[str] = frozenset()
     """Namespaces whose policies may act on nodes and bring queries of their own."""
 

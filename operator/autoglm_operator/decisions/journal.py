@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from autoglm_api.conditions import (
+    MESSAGE_LIMIT,
     Condition,
     ConditionStatus,
     ConditionType,
@@ -18,7 +19,13 @@ from autoglm_api.conditions import (
     set_condition,
 )
 from autoglm_api.healingladder import ActionName
-from autoglm_api.healingrun import HealingRunStatus, RunTarget, StepOutcome, StepRecord
+from autoglm_api.healingrun import (
+    HealingRunStatus,
+    LeaseState,
+    RunTarget,
+    StepOutcome,
+    StepRecord,
+)
 from autoglm_operator.decisions.healing import Denial, Seen
 from autoglm_operator.decisions.statuses import Verdict
 from autoglm_operator.decisions.verification import Judgement
@@ -128,6 +135,13 @@ def step_ended(
     return _next(seen, verdicts, now, steps=(*seen.run.status.steps[:-1], changed))
 
 
+def notified(seen: Seen, step: StepRecord, why: Denial, now: datetime) -> HealingRunStatus:
+    """People were told; that never heals, so there is nothing to watch."""
+    status = step_ended(seen, step, StepOutcome.SUCCEEDED, why, now)
+    told = status.steps[-1].model_copy(update={"helped": False, "verified_at": now})
+    return seen.run.status.model_copy(update={"steps": (*status.steps[:-1], told)})
+
+
 def judged(seen: Seen, step: StepRecord, judgement: Judgement, now: datetime) -> HealingRunStatus:
     """A look during verification; it ends the run if the target is healed."""
     after = judgement.evidence if judgement.healthy_since != step.healthy_since else step.after
@@ -161,6 +175,23 @@ def judged(seen: Seen, step: StepRecord, judgement: Judgement, now: datetime) ->
         now,
         steps=steps,
     )
+
+
+def lease_moves(status: HealingRunStatus, index: int, value: str) -> HealingRunStatus:
+    """The next step back of a lease is about to be made."""
+    return _with_lease(status, index, value=value, message=None)
+
+
+def lease_stuck(status: HealingRunStatus, index: int, why: str) -> HealingRunStatus:
+    """A change could not be undone yet; a person can read why."""
+    return _with_lease(status, index, message=why[:MESSAGE_LIMIT])
+
+
+def lease_ended(
+    status: HealingRunStatus, index: int, state: LeaseState, message: str, now: datetime
+) -> HealingRunStatus:
+    """A change was undone, or is another hand's now."""
+    return _with_lease(status, index, state=state, message=message, reverted_at=now)
 
 
 def ended_by_guard(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
@@ -201,6 +232,15 @@ def phase_of(conditions: tuple[Condition, ...]) -> str:
     if progressing.status is ConditionStatus.FALSE:
         return "Held"
     return "Verifying" if progressing.reason == Reason.VERIFICATION_PENDING else "Running"
+
+
+def _with_lease(status: HealingRunStatus, index: int, **changes: object) -> HealingRunStatus:
+    step = status.steps[index]
+    if step.lease is None:
+        return status
+    changed = step.model_copy(update={"lease": step.lease.model_copy(update=changes)})
+    steps = (*status.steps[:index], changed, *status.steps[index + 1 :])
+    return status.model_copy(update={"steps": steps})
 
 
 def _object_of(step: StepRecord) -> str:
