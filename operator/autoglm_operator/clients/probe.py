@@ -118,7 +118,7 @@ class EndpointProber:
 
     async def _address(self, request: ProbeRequest) -> Address | ProbeOutcome:
         try:
-            candidates = await _resolve(request.host, request.port)
+            candidates = await resolve(request.host, request.port)
         except (OSError, UnicodeError):
             candidates = []
         if not candidates:
@@ -132,7 +132,12 @@ class EndpointProber:
         return _bad(Reason.ADDRESS_REFUSED, problem or "")
 
 
-async def _resolve(host: str, port: int) -> list[Address]:
+async def resolve(host: str, port: int) -> list[Address]:
+    """Every address of a host, in the resolver's order.
+
+    Raises:
+        OSError: the name cannot be resolved.
+    """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))

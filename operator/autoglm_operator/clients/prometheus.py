@@ -1,0 +1,122 @@
+"""Asks Prometheus: the samples of an instant query, and whether a query can be parsed at all.
+
+The library blocks, so each call runs in a thread and has a time limit. Nothing is repeated: the
+verification looks again anyway. Never decides whether a value is good.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from prometheus_api_client.prometheus_connect import PrometheusConnect
+from requests import RequestException, Session
+from urllib3.util.retry import Retry
+
+TIMEOUT_SECONDS: Final = 5.0
+"""Limit of one query. Arbitrary, because a query that takes longer is no use for watching."""
+
+_REFUSED: Final = re.compile(r"HTTP Status Code 400 \(b(?P<quote>['\"])(?P<body>.*)(?P=quote)\)")
+
+
+class PrometheusError(Exception):
+    """There is no answer; the text says why."""
+
+
+class QueryRefusedError(PrometheusError):
+    """Prometheus cannot make sense of the query; the text is its own sentence."""
+
+
+class _Connection(Protocol):
+    def custom_query(self, query: str, params: dict[str, str], timeout: float) -> object: ...
+
+
+class Prometheus:
+    """One Prometheus, or whatever speaks its query API.
+
+    Args:
+        url: Its base URL.
+        ca_file: PEM certificates to trust instead of the system's.
+        token_file: File with a bearer token, read anew for each query.
+    """
+
+    def __init__(
+        self, url: str, *, ca_file: Path | None = None, token_file: Path | None = None
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._ca_file = ca_file
+        self._token_file = token_file
+
+    async def query(self, text: str) -> list[float]:
+        """Samples of an instant query; an empty list if there are none.
+
+        Raises:
+            QueryRefusedError: the query cannot be parsed or evaluated.
+            PrometheusError: there is no answer.
+        """
+        limit = TIMEOUT_SECONDS + 1
+        try:
+            async with asyncio.timeout(limit):
+                answer = await asyncio.to_thread(self._ask, text)
+        except TimeoutError as error:
+            raise PrometheusError(f"No answer within {limit:g} s.") from error
+        return _samples(answer)
+
+    async def problem_of(self, text: str) -> str | None:
+        """Why a query is none, in Prometheus' own words; None if it can be evaluated.
+
+        Raises:
+            PrometheusError: there is no answer.
+        """
+        try:
+            await self.query(text)
+        except QueryRefusedError as error:
+            return str(error)
+        return None
+
+    def _ask(self, text: str) -> object:
+        session = Session()
+        # A proxy from the environment is meant for the outside world.
+        session.trust_env = False
+        session.verify = str(self._ca_file) if self._ca_file else True
+        headers: dict[str, str] = {}
+        if self._token_file is not None:
+            headers["Authorization"] = f"Bearer {self._token_file.read_text().strip()}"
+        try:
+            connection = cast(
+                "_Connection",
+                PrometheusConnect(self._url, headers, session=session, retry=Retry(total=0)),
+            )
+            return connection.custom_query(
+                text, {"timeout": f"{TIMEOUT_SECONDS:g}s"}, TIMEOUT_SECONDS
+            )
+        except PrometheusApiClientException as error:
+            raise _explained(error) from error
+        except (RequestException, OSError, ValueError, KeyError) as error:
+            raise PrometheusError(f"Prometheus does not answer: {type(error).__name__}.") from error
+        finally:
+            session.close()
+
+
+def _samples(answer: object) -> list[float]:
+    if not isinstance(answer, list):
+        return []
+    found = [*cast("Sequence[Any]", answer)]
+    # A scalar is one pair, a vector a list of series.
+    if len(found) == 2 and not isinstance(found[0], dict):  # noqa: PLR2004 - time and value
+        return [float(found[1])]
+    return [float(each["value"][1]) for each in found if "value" in each]
+
+
+def _explained(error: PrometheusApiClientException) -> PrometheusError:
+    found = _REFUSED.match(str(error))
+    if found is None:
+        return PrometheusError("Prometheus answered, but not with 200.")
+    try:
+        body = found["body"].encode().decode("unicode_escape")
+        return QueryRefusedError(str(json.loads(body)["error"]))
+    except (ValueError, KeyError, TypeError):
+        return QueryRefusedError("Prometheus refuses the query.")
