@@ -111,8 +111,13 @@ class Reason(StrEnum):
     QUERY_UNKNOWN = "QueryUnknown"
 
     # HealingRun: what ends it without an action
+    APPROVAL_NEEDED = "ApprovalNeeded"
+    AT_CEILING = "AtCeiling"
+    AUTOSCALED_ELSEWHERE = "AutoscaledElsewhere"
     DRY_RUN = "DryRun"
     DUPLICATE = "Duplicate"
+    NO_CAPACITY = "NoCapacity"
+    NOT_SCALABLE = "NotScalable"
     NO_UNHEALTHY_POD = "NoUnhealthyPod"
     NOT_RESTARTABLE = "NotRestartable"
     POLICY_DELETED = "PolicyDeleted"
@@ -128,6 +133,7 @@ class Reason(StrEnum):
     # HealingRun: what holds it
     ADMISSION_MISSING = "AdmissionMissing"
     COOLDOWN_RUNNING = "CooldownRunning"
+    LEASE_HELD = "LeaseHeld"
     MAX_WAIT_PASSED = "MaxWaitPassed"
 
     # Receiver: what becomes of an alert
