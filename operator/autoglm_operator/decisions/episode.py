@@ -6,6 +6,7 @@ record from which another one goes on. Never makes a call, never waits.
     begin:  a guard denies -> Skipped, or Held and begin again later
             the action refuses -> begin with the next step
             else the intent is journaled -> call
+            a change that did not help still stands -> begin once it is undone
     call:   its outcome is journaled -> verify; failed -> begin with the next step
     verify: healthy for long enough -> Succeeded; too late -> begin with the next step
     no step left: Escalated, or Skipped if no action was ever allowed
@@ -16,16 +17,25 @@ from typing import Final
 
 from autoglm_api.conditions import Reason
 from autoglm_api.healingguards import Guards
-from autoglm_api.healingladder import ActionName
-from autoglm_api.healingrun import Intent, StepOutcome, StepRecord
-from autoglm_operator.decisions import guards, journal, metricchecks, target, verification
+from autoglm_api.healingladder import ActionName, LadderStep
+from autoglm_api.healingrun import Intent, LeaseRecord, StepOutcome, StepRecord
+from autoglm_operator.decisions import (
+    guards,
+    journal,
+    leases,
+    metricchecks,
+    target,
+    verification,
+)
 from autoglm_operator.decisions.guards import Case
 from autoglm_operator.decisions.healing import (
     Actions,
     Denial,
+    HealingAction,
     Outcome,
     OutcomeKind,
     Plan,
+    ReversibleAction,
     Seen,
 )
 
@@ -88,6 +98,8 @@ def _begin(seen: Seen, actions: Actions, now: datetime) -> Plan:
     index = len(run.status.steps)
     if index >= len(ladder):
         return _exhausted(seen, now)
+    if leases.blocks(run.status):
+        return Plan(status=run.status, requeue_after=UNCLEAR)
     step = ladder[index]
     action = actions[step.action]
     intended = action.plan(step, seen, now)
@@ -95,10 +107,7 @@ def _begin(seen: Seen, actions: Actions, now: datetime) -> Plan:
     ending = guards.first_denial(guards.ENDING, case)
     if ending is not None:
         return Plan(status=journal.ended_by_guard(seen, ending, now))
-    # Telling people disturbs nothing, so nothing holds it.
-    holding = None
-    if step.action is not ActionName.NOTIFY:
-        holding = guards.first_denial(guards.HOLDING, case)
+    holding = _holding(step, intended, case)
     if holding is not None:
         return _hold(seen, holding, now)
     if isinstance(intended, Denial):
@@ -108,7 +117,14 @@ def _begin(seen: Seen, actions: Actions, now: datetime) -> Plan:
             now,
         )
     before = action.health(seen, None).evidence
-    record = StepRecord(action=step.action, intent=intended, started_at=now, before=before)
+    record = StepRecord(
+        action=step.action,
+        intent=intended,
+        started_at=now,
+        before=before,
+        logs=seen.sighting.logs,
+        lease=_lease(action, step, intended, seen, now),
+    )
     return Plan(
         status=journal.started(seen, record, now),
         call=intended,
@@ -187,6 +203,25 @@ def _exhausted(seen: Seen, now: datetime) -> Plan:
         why = Denial(reason, last.message or "The action was refused.")
         return Plan(status=journal.ended_by_guard(seen, why, now))
     return Plan(status=journal.escalated(seen, now))
+
+
+def _holding(step: LadderStep, intended: Intent | Denial, case: Case) -> Denial | None:
+    """What holds a step: a guard, or the action itself."""
+    # Telling people disturbs nothing, so nothing holds it.
+    if step.action is not ActionName.NOTIFY:
+        held = guards.first_denial(guards.HOLDING, case)
+        if held is not None:
+            return held
+    return intended if isinstance(intended, Denial) and intended.holds else None
+
+
+def _lease(
+    action: HealingAction, step: LadderStep, intent: Intent, seen: Seen, now: datetime
+) -> LeaseRecord | None:
+    """What the call changes and will be undone, for actions that are reversible."""
+    if isinstance(action, ReversibleAction):
+        return action.lease(step, intent, seen, now)
+    return None
 
 
 def _is_over(step: StepRecord) -> bool:

@@ -11,6 +11,7 @@ from autoglm_api import kinds
 from autoglm_api.healingrun import HealingRun
 from autoglm_api.kinds import Kind
 from autoglm_api.resource import UnreadableObject
+from autoglm_operator.decisions import leases
 from autoglm_operator.handlers.informer import Watched
 from autoglm_operator.handlers.operator import asks_for_work
 from autoglm_operator.reconcilers.ledger import RunLedger
@@ -72,7 +73,7 @@ class HealingWakeups:
             return
         self._ledger.note(run)
         self._wake_policy_of_ended(after)
-        if run.status.finished_at is None:
+        if leases.needs_care(run):
             self._runs.add(key_of(after))
 
     def _wake_policy_of_ended(self, run: Manifest) -> None:

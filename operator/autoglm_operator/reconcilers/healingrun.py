@@ -12,16 +12,19 @@ from datetime import datetime, timedelta
 
 from autoglm_api import kinds
 from autoglm_api.conditions import Reason
+from autoglm_api.healingpolicy import HealingPolicy
 from autoglm_api.healingrun import HealingRun, HealingRunStatus
 from autoglm_api.resource import UnreadableObject
 from autoglm_operator.clients.events import EventRecorder
 from autoglm_operator.clients.kube import KubeClient
-from autoglm_operator.decisions import episode, news
-from autoglm_operator.decisions.healing import Actions, Outcome, OutcomeKind, Plan, Seen
+from autoglm_operator.decisions import episode, leases, matching, news
+from autoglm_operator.decisions.healing import Actions, Denial, Outcome, OutcomeKind, Plan, Seen
 from autoglm_operator.reconcilers import lookout
 from autoglm_operator.reconcilers.admission import AdmissionProof
 from autoglm_operator.reconcilers.healing_metrics import HealingMetrics
+from autoglm_operator.reconcilers.leasing import Leasing
 from autoglm_operator.reconcilers.ledger import RunLedger
+from autoglm_operator.reconcilers.metricwatch import MetricWatch
 from autoglm_operator.runtime.clock import Clock
 from autoglm_operator.runtime.keys import ObjectKey
 from autoglm_operator.runtime.workqueue import Result
@@ -43,6 +46,7 @@ class HealerDeps:
     release_namespace: str
     """Namespace of the ConfigMap that pauses everything."""
     protected_namespaces: frozenset[str]
+    metric_watch: MetricWatch
     trusted_namespaces: frozenset[str] = frozenset()
 
 
@@ -53,6 +57,7 @@ class HealingRunReconciler:
         self._deps = deps
         # Between the look at the other runs and the journaled start no other run may start.
         self._start = asyncio.Lock()
+        self._leasing = Leasing(deps.kube, deps.actions, self._journal, self._now)
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Do what is next for a run.
@@ -61,22 +66,30 @@ class HealingRunReconciler:
             ApiError: a read or a journal write failed; nothing was done that is not journaled.
         """
         run = await self._read(key)
-        if run is None or run.status.finished_at or run.metadata.deletion_timestamp:
+        if run is None or not leases.needs_care(run):
             return Result()
         seen = await self._observe(run)
-        if run.status.steps:
+        run, wait = await self._leasing.tend(seen)
+        if leases.is_closing(run):
+            return Result(requeue_after=None if wait is None else wait.total_seconds())
+        plan, run = await self._go_on(replace(seen, run=run))
+        return _result(plan, wait)
+
+    async def _go_on(self, seen: Seen) -> tuple[Plan, HealingRun]:
+        """Take the next step of an open run."""
+        if seen.run.status.steps:
             plan, run = await self._decide(seen)
         else:
             async with self._start:
                 plan, run = await self._decide(seen)
         if plan.call is not None:
-            outcome = await self._call(run, plan)
+            run, outcome = await self._call(run, plan)
             await self._tell(seen.run.status, run)
             plan = episode.after_call(plan, replace(seen, run=run), outcome, self._now())
             seen = replace(seen, run=run)
             run = await self._journal(run, plan.status)
         await self._tell(seen.run.status, run)
-        return _result(plan)
+        return plan, run
 
     async def _read(self, key: ObjectKey) -> HealingRun | None:
         found = await self._deps.kube.get(kinds.HEALING_RUN, key.namespace, key.name)
@@ -92,8 +105,9 @@ class HealingRunReconciler:
 
     async def _observe(self, run: HealingRun) -> Seen:
         kube, namespace = self._deps.kube, run.metadata.namespace
-        policy, pauses, sighting = await asyncio.gather(
+        policy, readings, pauses, sighting = await asyncio.gather(
             lookout.read_policy(kube, run),
+            self._deps.metric_watch.readings(run),
             lookout.read_pauses(kube, namespace, self._deps.release_namespace),
             lookout.look(kube, run),
         )
@@ -102,10 +116,21 @@ class HealingRunReconciler:
             policy=policy,
             sighting=sighting,
             pauses=pauses,
+            readings=readings,
+            policy_problem=await self._problem_of(policy),
             admission_proven=self._deps.admission.proven,
             protected_namespaces=self._deps.protected_namespaces,
             trusted_namespaces=self._deps.trusted_namespaces,
         )
+
+    async def _problem_of(self, policy: HealingPolicy | None) -> Denial | None:
+        """Why the live policy must not act although the API server stored it."""
+        if policy is None:
+            return None
+        problem = matching.problem_of(policy)
+        if problem is not None:
+            return Denial(Reason.INVALID_SPEC, problem)
+        return await self._deps.metric_watch.problem_of(policy)
 
     async def _decide(self, seen: Seen) -> tuple[Plan, HealingRun]:
         """Decide with the other runs as they are at this moment, and journal the decision."""
@@ -116,10 +141,14 @@ class HealingRunReconciler:
         plan = episode.decide(replace(seen, others=others), self._deps.actions, now)
         return plan, await self._journal(seen.run, plan.status)
 
-    async def _call(self, run: HealingRun, plan: Plan) -> Outcome:
+    async def _call(self, run: HealingRun, plan: Plan) -> tuple[HealingRun, Outcome]:
         if plan.action is None or plan.call is None:  # pragma: no cover - a plan has both or none
-            return Outcome(OutcomeKind.FAILED, Reason.ACTION_FAILED, "The plan names no action.")
+            nothing = "The plan names no action."
+            return run, Outcome(OutcomeKind.FAILED, Reason.ACTION_FAILED, nothing)
         action = self._deps.actions[plan.action]
+        run, forbidden = await self._leasing.prepare(run)
+        if forbidden is not None:
+            return run, forbidden
         try:
             async with asyncio.timeout(action.timeout.total_seconds()):
                 outcome = await action.execute(run.metadata.namespace, plan.call, self._deps.kube)
@@ -132,7 +161,7 @@ class HealingRunReconciler:
             extra={"action": action.name, "outcome": outcome.kind, "reason": outcome.reason},
         )
         self._deps.metrics.acted(action.name, outcome)
-        return outcome
+        return run, outcome
 
     async def _journal(self, run: HealingRun, status: HealingRunStatus) -> HealingRun:
         """Store a status if it says something new, on exactly the version that was read."""
@@ -169,6 +198,6 @@ class HealingRunReconciler:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _result(plan: Plan) -> Result:
-    after = plan.requeue_after
-    return Result(requeue_after=None if after is None else max(after, timedelta()).total_seconds())
+def _result(plan: Plan, wait: timedelta | None) -> Result:
+    waits = [after for after in (plan.requeue_after, wait) if after is not None]
+    return Result(requeue_after=max(min(waits), timedelta()).total_seconds() if waits else None)

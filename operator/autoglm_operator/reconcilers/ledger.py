@@ -11,7 +11,7 @@ from datetime import datetime
 from autoglm_api.conditions import ConditionStatus, ConditionType, find_condition
 from autoglm_api.healingpolicy import LastRun
 from autoglm_api.healingrun import HealingRun
-from autoglm_operator.decisions import journal
+from autoglm_operator.decisions import journal, leases
 from autoglm_operator.decisions.healing import OtherRun
 
 
@@ -30,6 +30,8 @@ class Entry:
     """Reason that holds it; empty if none does."""
     phase: str
     finished_at: datetime | None
+    needs_care: bool
+    """Whether the healer has something left to do for it: it is open, or holds a lease."""
 
 
 class RunLedger:
@@ -70,19 +72,19 @@ class RunLedger:
         return tuple(sorted(found, key=lambda run: (run.created, run.name)))
 
     def open_of(self, namespace: str, policy: str) -> tuple[str, ...]:
-        """Names of the open runs of a policy."""
+        """Names of the runs of a policy that are open or hold a lease."""
         return tuple(
             entry.run.name
             for entry in self._entries.values()
-            if entry.run.is_open and (entry.namespace, entry.policy) == (namespace, policy)
+            if entry.needs_care and (entry.namespace, entry.policy) == (namespace, policy)
         )
 
     def open_runs(self) -> tuple[tuple[str, str], ...]:
-        """Namespace and name of every open run."""
+        """Namespace and name of every run that is open or holds a lease."""
         return tuple(
             (entry.namespace, entry.run.name)
             for entry in self._entries.values()
-            if entry.run.is_open
+            if entry.needs_care
         )
 
     def last_run(self, policy_uid: str) -> LastRun | None:
@@ -127,4 +129,5 @@ def entry_of(run: HealingRun) -> Entry:
         held_by=progressing.reason if is_held and progressing is not None else "",
         phase=status.phase or "",
         finished_at=status.finished_at,
+        needs_care=leases.needs_care(run),
     )

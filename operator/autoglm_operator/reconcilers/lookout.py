@@ -46,12 +46,12 @@ async def read_policy(kube: Reader, run: HealingRun) -> HealingPolicy | None:
 
 async def read_pauses(kube: Reader, namespace: str, release_namespace: str) -> Pauses:
     """What stops healing in a namespace; what cannot be read stops it."""
-    everywhere, of_namespace = await asyncio.gather(
+    (everywhere, reverting), of_namespace = await asyncio.gather(
         _paused_everywhere(kube, release_namespace),
         kube.get(kinds.NAMESPACE, None, namespace),
     )
     marked = labels_of(of_namespace).get(labels.HEALING) if of_namespace is not None else None
-    return Pauses(everywhere=everywhere, namespace=marked == labels.PAUSED)
+    return Pauses(everywhere=everywhere, namespace=marked == labels.PAUSED, reverting=reverting)
 
 
 async def look(kube: Reader, run: HealingRun) -> Sighting:
@@ -91,15 +91,20 @@ def selector_text(selector: Manifest) -> str:
     return ",".join(terms)
 
 
-async def _paused_everywhere(kube: Reader, release_namespace: str) -> str | None:
+async def _paused_everywhere(kube: Reader, release_namespace: str) -> tuple[str | None, bool]:
+    """Why all healing is paused, and whether everything is to be undone."""
     where = f"ConfigMap {labels.PAUSE_CONFIG_MAP} in namespace {release_namespace}"
     try:
         found = await kube.get(kinds.CONFIG_MAP, release_namespace, labels.PAUSE_CONFIG_MAP)
     except errors.ApiError as error:
-        return f"Healing is paused because {where} cannot be read: {error.reason}."
-    value = str(part(found, "data").get(labels.PAUSED, "false")).strip().lower()
+        return f"Healing is paused because {where} cannot be read: {error.reason}.", False
+    data = part(found, "data")
+    reverting = str(data.get(labels.REVERT, "false")).strip().lower() == labels.TRUE
+    value = str(data.get(labels.PAUSED, "false")).strip().lower()
     # Whoever writes anything but false means to stop.
-    return None if value == "false" else f"All healing is paused by {where}."
+    if value == "false" and not reverting:
+        return None, False
+    return f"All healing is paused by {where}.", reverting
 
 
 async def _bottom(kube: Reader, run: HealingRun, namespace: str) -> Manifest | str | None:
