@@ -59,6 +59,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     NAME_CONFLICT = "NameConflict"
     PAUSED = "Paused"
+    RESUMED = "Resumed"
     REFUSED_BY_API_SERVER = "RefusedByAPIServer"
 
     # References
@@ -109,8 +110,12 @@ class Reason(StrEnum):
     QUERY_INVALID = "QueryInvalid"
     QUERY_NOT_ALLOWED = "QueryNotAllowed"
     QUERY_UNKNOWN = "QueryUnknown"
+    SCHEDULE_INVALID = "ScheduleInvalid"
+    TIME_ZONE_INVALID = "TimeZoneInvalid"
 
     # HealingRun: what ends it without an action
+    ALERT_RESOLVED = "AlertResolved"
+    APPROVAL_TIMED_OUT = "ApprovalTimedOut"
     APPROVAL_NEEDED = "ApprovalNeeded"
     AT_CEILING = "AtCeiling"
     AUTOSCALED_ELSEWHERE = "AutoscaledElsewhere"
@@ -132,9 +137,16 @@ class Reason(StrEnum):
 
     # HealingRun: what holds it
     ADMISSION_MISSING = "AdmissionMissing"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    BUDGET_EXHAUSTED = "BudgetExhausted"
     COOLDOWN_RUNNING = "CooldownRunning"
+    DEAD_MAN = "DeadMan"
     LEASE_HELD = "LeaseHeld"
     MAX_WAIT_PASSED = "MaxWaitPassed"
+    NODE_LEASED = "NodeLeased"
+    OUTSIDE_WINDOW = "OutsideWindow"
+    SILENCED = "Silenced"
+    STORM = "Storm"
 
     # Receiver: what becomes of an alert
     ALERT_REFUSED = "AlertRefused"
@@ -144,6 +156,7 @@ class Reason(StrEnum):
     ACTION_REFUSED = "ActionRefused"
     ACTION_STARTED = "ActionStarted"
     ACTION_SUCCEEDED = "ActionSucceeded"
+    APPROVED = "Approved"
     API_UNAVAILABLE = "APIUnavailable"
     DISRUPTION_BUDGET = "DisruptionBudget"
     ESCALATED = "Escalated"
