@@ -15,11 +15,13 @@ from typing import Final
 
 from autoglm_api import kinds, labels
 from autoglm_api.healingladder import ActionName
+from autoglm_operator.actions.notify import Notify
 from autoglm_operator.actions.restart import Restart
 from autoglm_operator.clients import errors
 from autoglm_operator.clients.events import EventRecorder, EventSource
 from autoglm_operator.clients.kube import Api, KubeClient, connect
 from autoglm_operator.clients.lease import Elector
+from autoglm_operator.commands.healing_parts import metric_watch_of, notice_poster_of
 from autoglm_operator.commands.healing_settings import Admission, HealerSettings
 from autoglm_operator.commands.starting import client_of, elector_of, start
 from autoglm_operator.commands.supervision import supervise
@@ -37,9 +39,6 @@ from autoglm_operator.runtime.metrics import Metrics
 from autoglm_operator.runtime.probes import probe_app, serving
 from autoglm_operator.runtime.store import ObjectStore
 from autoglm_operator.runtime.workqueue import Backoff, Workers, WorkQueue
-
-ACTIONS: Final[Actions] = {ActionName.RESTART: Restart()}
-"""What the healer can do."""
 
 LONGEST_BACKOFF_SECONDS: Final = 15.0
 """A run whose reads fail is looked at as often as a held one, so that a repair is not late."""
@@ -112,7 +111,7 @@ def _loops(settings: HealerSettings, api: Api, elector: Elector, metrics: Metric
         namespaces=settings.watch_namespaces,
         sweep_seconds=settings.sweep_seconds,
     )
-    deps = _deps(settings, kube, ledger, metrics)
+    deps = _deps(settings, kube, ledger, metrics, actions_of(settings, api))
     run_of, policy_of = HealingRunReconciler(deps), HealingPolicyReconciler(deps)
     fatal = (errors.NotLeader,)
     return Loops(
@@ -124,8 +123,20 @@ def _loops(settings: HealerSettings, api: Api, elector: Elector, metrics: Metric
     )
 
 
+def actions_of(settings: HealerSettings, api: Api) -> Actions:
+    """What the healer can do."""
+    return {
+        ActionName.RESTART: Restart(),
+        ActionName.NOTIFY: Notify(notice_poster_of(settings, api)),
+    }
+
+
 def _deps(
-    settings: HealerSettings, kube: KubeClient, ledger: RunLedger, metrics: Metrics
+    settings: HealerSettings,
+    kube: KubeClient,
+    ledger: RunLedger,
+    metrics: Metrics,
+    actions: Actions,
 ) -> HealerDeps:
     clock = SystemClock()
     source = EventSource("autoglm.io/healer", settings.pod_name or labels.HEALER)
@@ -133,7 +144,8 @@ def _deps(
         kube=kube,
         clock=clock,
         ledger=ledger,
-        actions=ACTIONS,
+        actions=actions,
+        metric_watch=metric_watch_of(settings),
         events=EventRecorder(kube, clock, source),
         metrics=HealingMetrics(metrics.registry),
         admission=AdmissionProof(

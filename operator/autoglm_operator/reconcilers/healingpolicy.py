@@ -1,15 +1,30 @@
-"""Reconciles the status of HealingPolicies: whether one can be used, and what it did last.
+"""Reconciles the status of HealingPolicies: whether one can be used, what it matches, what it did.
 
 Writes only when something changed, and never touches a spec.
 """
 
+import asyncio
+import logging
+from typing import Final
+
 from autoglm_api import kinds
-from autoglm_api.conditions import ConditionType, Reason, set_condition
-from autoglm_api.healingpolicy import HealingPolicy, HealingPolicyStatus
-from autoglm_operator.decisions import matching
+from autoglm_api.conditions import Reason
+from autoglm_api.healingpolicy import HealingPolicy
+from autoglm_operator.clients import errors
+from autoglm_operator.decisions import matching, notices, policystatus, references
+from autoglm_operator.decisions.healing import Denial
+from autoglm_operator.decisions.statuses import Verdict
+from autoglm_operator.reconcilers import census
 from autoglm_operator.reconcilers.healingrun import HealerDeps
 from autoglm_operator.runtime.keys import ObjectKey
 from autoglm_operator.runtime.workqueue import Result
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS: Final = 60.0
+"""Time between two looks at what a policy matches and names. Arbitrary, because people read it."""
+UNUSABLE_SECONDS: Final = 15.0
+"""The same for a policy that cannot be used: whoever repairs the catalogue or a Secret waits."""
 
 
 class HealingPolicyReconciler:
@@ -28,7 +43,21 @@ class HealingPolicyReconciler:
         if found is None:
             return Result()
         policy = HealingPolicy.read(found)
-        status = self._status(policy)
+        problem = matching.problem_of(policy)
+        unusable = (
+            Denial(Reason.INVALID_SPEC, problem)
+            if problem is not None
+            else await self._deps.metric_watch.problem_of(policy)
+        )
+        unresolved, count = await asyncio.gather(self._unresolved(policy), self._matching(policy))
+        status = policystatus.status_of(
+            policy,
+            problem=unusable,
+            references=unresolved,
+            matching=count,
+            last_run=self._deps.ledger.last_run(policy.metadata.uid),
+            now=self._deps.clock.now(),
+        )
         if status != policy.status:
             meta = policy.metadata
             await self._deps.kube.patch(
@@ -41,21 +70,22 @@ class HealingPolicyReconciler:
                 },
                 subresource="status",
             )
-        return Result()
+        fine = unusable is None and unresolved is None
+        return Result(requeue_after=LOOK_AGAIN_SECONDS if fine else UNUSABLE_SECONDS)
 
-    def _status(self, policy: HealingPolicy) -> HealingPolicyStatus:
-        problem = matching.problem_of(policy)
-        generation = policy.metadata.generation
-        return HealingPolicyStatus(
-            observed_generation=generation,
-            last_run=self._deps.ledger.last_run(policy.metadata.uid) or policy.status.last_run,
-            conditions=set_condition(
-                policy.status.conditions,
-                ConditionType.ACCEPTED,
-                status=problem is None,
-                reason=Reason.ACCEPTED if problem is None else Reason.INVALID_SPEC,
-                message=problem or "The policy is in use.",
-                generation=generation,
-                now=self._deps.clock.now(),
-            ),
-        )
+    async def _unresolved(self, policy: HealingPolicy) -> Verdict | None:
+        """Why a Secret that the policy names cannot be used; None if all can."""
+        refs = [notices.url_of(target).url_secret_ref for target in policy.spec.notify]
+        namespace = policy.metadata.namespace
+        secrets = {
+            name: await self._deps.kube.get(kinds.SECRET, namespace, name)
+            for name in sorted({ref.name for ref in refs})
+        }
+        return references.first_problem(refs, secrets)
+
+    async def _matching(self, policy: HealingPolicy) -> int | None:
+        try:
+            return await census.matching(self._deps.kube, policy)
+        except errors.Forbidden as error:
+            log.warning("targets not counted", extra={"error": str(error)})
+            return None

@@ -1,0 +1,50 @@
+"""Makes those parts of the healer that its settings describe: metric queries and notices.
+
+Nothing here asks anybody; it only puts things together.
+"""
+
+import os
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+from autoglm_api.endpointsafety import Network
+from autoglm_operator.clients.kube import Api, server_of
+from autoglm_operator.clients.notices import NoticePoster
+from autoglm_operator.clients.prometheus import Prometheus
+from autoglm_operator.commands.healing_settings import HealerSettings
+from autoglm_operator.decisions import addresses
+from autoglm_operator.reconcilers.metricwatch import MetricWatch
+
+
+def metric_watch_of(settings: HealerSettings) -> MetricWatch:
+    """The admin's catalogue, and the Prometheus that answers it, if there is one."""
+    prometheus = None
+    if settings.prometheus_url:
+        prometheus = Prometheus(
+            settings.prometheus_url,
+            ca_file=settings.prometheus_ca_file,
+            token_file=settings.prometheus_token_file,
+        )
+    return MetricWatch(
+        prometheus, settings.queries_directory, frozenset(settings.trusted_namespaces)
+    )
+
+
+def notice_poster_of(settings: HealerSettings, api: Api) -> NoticePoster:
+    """The poster of notices, which follows the same rule as the endpoints."""
+    safety = addresses.Safety(
+        denied=(*settings.denied_cidrs, *_api_server(api)),
+        allowed=settings.allowed_addresses,
+        allowed_namespaces=settings.allowed_namespaces,
+    )
+    return NoticePoster(
+        lambda address: addresses.address_problem(address, safety),
+        lambda host, namespace: addresses.name_problem(host, namespace, safety),
+    )
+
+
+def _api_server(api: Api) -> list[Network]:
+    """The addresses under which the API server is known here; loopback is refused anyway."""
+    hosts = {str(urlsplit(server_of(api)).hostname), os.environ.get("KUBERNETES_SERVICE_HOST", "")}
+    found = [addresses.literal(host) for host in sorted(hosts)]
+    return [ip_network(each) for each in found if each is not None and not each.is_loopback]
