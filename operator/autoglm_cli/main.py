@@ -42,6 +42,16 @@ SUBCOMMANDS = (
         "serve a seeded model double with the OpenAI API",
         "autoglm_dataplane.simulator.main",
     ),
+    Subcommand(
+        "clean-disk",
+        "remove rubbish from the node that this pod runs on",
+        "autoglm_dataplane.cleaner.main",
+    ),
+    Subcommand(
+        "hold-image",
+        "do nothing, so that a node keeps this image",
+        "autoglm_dataplane.cleaner.hold",
+    ),
 )
 
 

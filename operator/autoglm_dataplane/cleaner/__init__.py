@@ -1,0 +1,1 @@
+"""The cleaner: removes rubbish from the disk of the node that its Job was sent to."""
