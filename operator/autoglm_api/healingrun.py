@@ -20,7 +20,7 @@ from autoglm_api.base import (
     StatusModel,
 )
 from autoglm_api.conditions import MESSAGE_LIMIT, Conditions
-from autoglm_api.healingladder import ActionName, LadderStep
+from autoglm_api.healingladder import ActionName, CleanDiskOptions, LadderStep
 from autoglm_api.healingpolicy import HealingTarget, Mode, Verification
 from autoglm_api.kinds import HEALING_RUN
 from autoglm_api.resource import AGE, Column, Definition, Resource, condition_column
@@ -153,6 +153,31 @@ class IntentVerb(StrEnum):
     NOTIFY = "Notify"
 
 
+class DisplacedWorkload(StatusModel):
+    """A workload of which pods leave a node."""
+
+    kind: Annotated[str, Field(min_length=1, max_length=63)]
+    """Deployment, StatefulSet or ReplicaSet."""
+    namespace: KubernetesName
+    """Its namespace."""
+    name: KubernetesName
+    """Its name."""
+
+
+class Isolation(StatusModel):
+    """How exactly a node is isolated."""
+
+    mark: Annotated[str, Field(min_length=1, max_length=63)]
+    """Value of our taint: the name of the run; it ends in .kept if the node was cordoned already,
+    which then stays so."""
+    evict_bare_pods: bool = False
+    """Whether pods that nobody would make anew are evicted."""
+    evict_local_data: bool = False
+    """Whether pods with an emptyDir on the node's disk are evicted."""
+    displaced: Annotated[tuple[DisplacedWorkload, ...], Field(max_length=256), ATOMIC] = ()
+    """What must be Available elsewhere, at most the first 256."""
+
+
 class Intent(StatusModel):
     """Everything that a call will send, written down before it is made: repeating it is safe."""
 
@@ -173,6 +198,14 @@ class Intent(StatusModel):
     """The maxReplicas of RaiseBounds."""
     job: KubernetesName | None = None
     """The name of Clean's Job."""
+    job_uid: UID | None = None
+    """The UID of Clean's Job, once it was seen: one that is gone is never made anew."""
+    clean_disk: CleanDiskOptions | None = None
+    """What Clean's Job removes."""
+    isolation: Isolation | None = None
+    """The details of Quarantine and Drain."""
+    deadline: Moment | None = None
+    """Until when the call is made again while it goes on; guards.maxWait if absent."""
 
 
 class WorkloadEvidence(StatusModel):
@@ -208,6 +241,9 @@ class NodeEvidence(StatusModel):
     """Whether new pods may be scheduled to it."""
     pods: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """Pods on it that an isolation would displace."""
+    recovery_seconds: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)] | None = None
+    """Seconds from the start of the isolation until every displaced workload was Available
+    elsewhere; absent while one is not."""
 
 
 class MetricReading(StatusModel):
@@ -329,6 +365,9 @@ class HealingRunStatus(StatusModel):
     """Who allowed which step, in mode Approve."""
     finished_at: Moment | None = None
     """When the run ended; absent while it is open. Changes may still wait to be undone."""
+    alert_gone_at: Moment | None = None
+    """Since when the alert of an ended run is known to fire no more; the record is kept at least a
+    day longer, for a delivery that comes late must find it."""
     conditions: Conditions = ()
     """Accepted, Approved, Progressing, Verified and Succeeded."""
 

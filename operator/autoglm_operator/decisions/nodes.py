@@ -5,6 +5,7 @@ says, exactly one object must fit. Never looks anything up.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Final
 
@@ -16,6 +17,10 @@ CONTROL_PLANE: Final = (
 )
 """Labels of nodes that run the control plane. Source: well-known labels of Kubernetes; kubeadm set
 the second until 1.24, and other installers still do."""
+
+_PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+"""Conditions that are False on a node that is well. Source: node status in the Kubernetes
+documentation. Those of other programs are not known to have a good value."""
 
 _FINISHED: Final = ("Succeeded", "Failed")
 
@@ -64,6 +69,30 @@ def is_control_plane(node: Manifest) -> bool:
 def is_ready(node: Manifest) -> bool:
     """Whether a node's kubelet reports Ready."""
     return condition(node, "Ready").get("status") == "True"
+
+
+def is_well(node: Manifest) -> bool:
+    """Whether a node is Ready and reports no pressure; a report that is missing is none."""
+    return is_ready(node) and not any(
+        condition(node, about).get("status", "False") != "False" for about in _PRESSURES
+    )
+
+
+def well_since(node: Manifest) -> datetime | None:
+    """Since when a node is well; None while it is not. Every relapse starts it anew."""
+    if not is_well(node):
+        return None
+    moments = [
+        datetime.fromisoformat(str(found["lastTransitionTime"]))
+        for about in ("Ready", *_PRESSURES)
+        if (found := condition(node, about)).get("lastTransitionTime")
+    ]
+    return max(moments, default=None)
+
+
+def taints(node: Manifest) -> list[Manifest]:
+    """The taints of a node."""
+    return parts(node, "spec", "taints")
 
 
 def is_schedulable(node: Manifest) -> bool:
