@@ -45,6 +45,8 @@ class AlertGroup(SpecModel):
 
     version: Literal["4"]
     group_key: str
+    receiver: str = ""
+    """Name of the receiver in Alertmanager's configuration."""
     truncated_alerts: Annotated[int, Field(ge=0)] = 0
     """Alerts that the sender left out by its setting max_alerts."""
     alerts: list[dict[str, Any]]

@@ -78,6 +78,23 @@ ROUTING_PUSHES: Final = _counter("routing_pushes", "Pushes of routing documents.
 
 # Receiver and healer
 ALERTS: Final = _counter("alerts", "Alerts received, each with its outcome.", Label.OUTCOME)
+ALERTS_POLLED: Final = _counter(
+    "alerts_polled",
+    "Alerts found firing in Alertmanager that had not arrived, each with its outcome.",
+    Label.OUTCOME,
+)
+ALERTS_TRUNCATED: Final = _counter(
+    "alerts_truncated", "Alerts that a sender left out of its deliveries by max_alerts."
+)
+DELIVERIES: Final = _counter(
+    "deliveries", "Deliveries and events answered, by HTTP status.", Label.CODE
+)
+POLL_TIMESTAMP: Final = _gauge(
+    "poll_timestamp_seconds", "Unix time at which an Alertmanager last answered a poll, 0 if never."
+)
+ALERTMANAGERS_SILENT: Final = _gauge(
+    "alertmanagers_silent", "Configured Alertmanagers that did not answer the last poll."
+)
 HEALING_RUNS: Final = _counter(
     "healing_runs", "Healing runs that ended.", Label.OUTCOME, Label.REASON
 )

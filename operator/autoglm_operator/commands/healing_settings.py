@@ -1,10 +1,11 @@
 """What `autoglm receiver` and `autoglm healer` are told by their environment."""
 
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autoglm_operator.clients.alertmanager import AlertmanagerAccess
 from autoglm_operator.runtime.settings import ProcessSettings
@@ -59,6 +60,37 @@ class ReceiverSettings(HealingSettings):
     max_body_bytes: int = Field(10 * 2**20, ge=1024, le=100 * 2**20)
     """Size of the largest delivery that is read, in bytes. Default 10 MiB: thousands of alerts."""
 
+    max_bytes_at_once: int = Field(20 * 2**20, ge=1024, le=1024 * 2**20)
+    """Size of all deliveries under way together, in bytes. Default 20 MiB: read, each takes some
+    eight times as much memory."""
+
+    token_directory: Path | None = None
+    """Directory whose files hold static tokens, one per line; absent for none."""
+
+    client_authority_file: Path | None = None
+    """PEM certificates of the authorities that sign callers' certificates; absent for none."""
+
+    client_names: tuple[str, ...] = ()
+    """Names of client certificates that may post: common name, DNS or URI alternative name."""
+
+    event_namespaces: tuple[str, ...] = ()
+    """Namespaces whose policies may match flat events; empty means that none are taken."""
+
+    episodes_name: str = Field("autoglm-event-episodes", min_length=1, max_length=253)
+    """Name of the ConfigMap in the pod's namespace in which episodes of events are noted."""
+
+    alertmanager_receiver: str = Field("autoglm", min_length=1, max_length=253)
+    """Name of our receiver in Alertmanager's configuration, for the poll."""
+
+    @model_validator(mode="after")
+    def _names_belong_to_an_authority(self) -> Self:
+        if (self.client_authority_file is None) is not (not self.client_names):
+            raise ValueError(
+                "AUTOGLM_CLIENT_AUTHORITY_FILE and AUTOGLM_CLIENT_NAMES are needed together:"
+                " without names nobody is let in by a certificate"
+            )
+        return self
+
 
 class Admission(StrEnum):
     """Whether the healer acts without a proof that admission policies bound it."""
@@ -82,6 +114,27 @@ class HealerSettings(HealingSettings):
 
     deployment_name: str = Field("autoglm-healer", min_length=1, max_length=253)
     """Name of the healer's own Deployment in the pod's namespace, for that proof."""
+
+    prometheus_url: str = Field("", max_length=2048)
+    """Base URL of the Prometheus that verification asks; empty if there is none."""
+
+    prometheus_ca_file: Path | None = None
+    """PEM certificates to trust for it instead of the system's."""
+
+    prometheus_token_file: Path | None = None
+    """File with a bearer token for it."""
+
+    queries_directory: Path | None = None
+    """Directory of the admin's catalogue: one file per query, named as policies name it."""
+
+    denied_cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks that no notice is sent to, besides the built-in refusals."""
+
+    allowed_addresses: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks that notices may be sent to whatever else is said."""
+
+    allowed_namespaces: tuple[str, ...] = ()
+    """Namespaces whose Services the notices of every other namespace may be sent to."""
 
     protected_namespaces: tuple[str, ...] = ("kube-system", "kube-public", "kube-node-lease")
     """Namespaces in which nothing is healed, besides the pod's own."""

@@ -4,6 +4,7 @@ An alert is a claim by its sender: outside trusted namespaces a policy only ever
 name its own namespace. Never looks at a cluster.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, Protocol, cast
 
@@ -11,6 +12,7 @@ import re2  # pyright: ignore[reportMissingTypeStubs]
 
 from autoglm_api import kinds
 from autoglm_api.alerts import Alert
+from autoglm_api.healingladder import ActionName
 from autoglm_api.healingpolicy import HealingPolicy, Matcher, MatchType
 from autoglm_api.healingrun import (
     AlertSource,
@@ -52,7 +54,7 @@ def problem_of(policy: HealingPolicy) -> str | None:
     return None
 
 
-def matches(policy: HealingPolicy, labels: dict[str, str], trusted: frozenset[str]) -> bool:
+def matches(policy: HealingPolicy, labels: Mapping[str, str], trusted: frozenset[str]) -> bool:
     """Whether a policy is about an alert with these labels.
 
     Args:
@@ -63,14 +65,36 @@ def matches(policy: HealingPolicy, labels: dict[str, str], trusted: frozenset[st
     own = policy.metadata.namespace
     if own not in trusted and labels.get(policy.spec.target.source.namespace_label) != own:
         return False
-    return any(
-        all(_fits(matcher, labels.get(matcher.name, "")) for matcher in alert.matchers)
-        for alert in policy.spec.alerts
-    )
+    return _is_about(policy, labels)
 
 
-def run_for(policy: HealingPolicy, alert: Alert) -> dict[str, Any]:
+def matches_event(
+    policy: HealingPolicy, labels: Mapping[str, str], hint: ActionName | None
+) -> bool:
+    """Whether a policy is about an event: its matchers fit and it allows the action asked for.
+
+    Args:
+        policy: The live policy, in a namespace whose policies may match events.
+        labels: alertname, instance and severity.
+        hint: The action that the sender wishes for; None if it leaves that to the policy.
+    """
+    allowed = hint is None or any(step.action is hint for step in policy.spec.ladder)
+    return allowed and _is_about(policy, labels)
+
+
+def run_for(
+    policy: HealingPolicy,
+    alert: Alert,
+    source: AlertSource = AlertSource.ALERTMANAGER,
+    hint: ActionName | None = None,
+) -> dict[str, Any]:
     """The HealingRun of one policy for one episode of an alert; the same for every delivery.
+
+    Args:
+        policy: The live policy.
+        alert: What fires.
+        source: Who reported it.
+        hint: The action that its sender wishes for.
 
     Raises:
         ValueError: the alert does not fit into a run; the message says why.
@@ -91,18 +115,33 @@ def run_for(policy: HealingPolicy, alert: Alert) -> dict[str, Any]:
             fingerprint=alert.fingerprint,
             starts_at=alert.starts_at,
             labels=alert.labels,
-            source=AlertSource.ALERTMANAGER,
+            source=source,
+            action_hint=hint,
         ),
     )
     return {
         "apiVersion": kinds.HEALING_RUN.api_version,
         "kind": kinds.HEALING_RUN.kind,
-        "metadata": {
-            "name": run_name(meta.name, meta.uid, alert.fingerprint, alert.starts_at),
-            "namespace": meta.namespace,
-        },
+        "metadata": {"name": _run_name(policy, alert), "namespace": meta.namespace},
         "spec": built.as_json(),
     }
+
+
+def run_path(policy: HealingPolicy, alert: Alert) -> str:
+    """Namespace and name of the run of one policy for one episode of an alert."""
+    return f"{policy.metadata.namespace}/{_run_name(policy, alert)}"
+
+
+def _run_name(policy: HealingPolicy, alert: Alert) -> str:
+    meta = policy.metadata
+    return run_name(meta.name, meta.uid, alert.fingerprint, alert.starts_at)
+
+
+def _is_about(policy: HealingPolicy, labels: Mapping[str, str]) -> bool:
+    return any(
+        all(_fits(matcher, labels.get(matcher.name, "")) for matcher in alert.matchers)
+        for alert in policy.spec.alerts
+    )
 
 
 def _fits(matcher: Matcher, value: str) -> bool:

@@ -7,121 +7,153 @@ server has stored everything.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from autoglm_api import kinds
+from autoglm_api import metrics
 from autoglm_operator.clients import errors
-from autoglm_operator.receiver.callers import Callers, Verdict
 from autoglm_operator.receiver.document import MalformedError, read_group
-from autoglm_operator.receiver.intake import Delivery, Intake
+from autoglm_operator.receiver.events import EventIntake
+from autoglm_operator.receiver.gate import Gate, refusal
+from autoglm_operator.receiver.intake import Intake
+from autoglm_operator.receiver.outcomes import Delivery
+from autoglm_operator.runtime.metrics import counter
 
 log = logging.getLogger(__name__)
 
 ALERTMANAGER_PATH: Final = "/v1/alertmanager"
+EVENTS_PATH: Final = "/v1/events"
 DELIVERIES_AT_ONCE: Final = 64
 """Deliveries under way. Arbitrary, because an Alertmanager sends one per group at a time."""
+BODY_SECONDS: Final = 30.0
+"""Time for a body to arrive. Arbitrary: the largest takes it at 3 Mbit/s."""
+EVENT_BYTES: Final = 16 * 2**10
+"""Size of the largest event. Arbitrary, because its texts have a tenth of that together."""
+
+Taking = Callable[[bytes], Awaitable[Delivery]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is taken.
+
+    Attributes:
+        body_bytes: Of one delivery.
+        bytes_at_once: Of all deliveries under way, so that they fit into the process's memory.
+    """
+
+    body_bytes: int
+    bytes_at_once: int
 
 
 class Webhook:
-    """Alertmanager's webhook over the intake."""
+    """The routes over intake and events."""
 
     def __init__(
         self,
-        callers: Callers,
+        gate: Gate,
         intake: Intake,
+        events: EventIntake,
         *,
         unready: Callable[[], str | None],
-        release_namespace: str,
-        max_body_bytes: int,
+        limits: Limits,
+        registry: CollectorRegistry,
     ) -> None:
-        self._callers = callers
+        self._gate = gate
         self._intake = intake
+        self._events = events
         self._unready = unready
-        self._namespace = release_namespace
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
+        self._answered = counter(metrics.DELIVERIES, registry)
         self._slots = asyncio.Semaphore(DELIVERIES_AT_ONCE)
+        self._bytes = 0
 
     def app(self) -> Starlette:
         """The routes."""
-        return Starlette(routes=[Route(ALERTMANAGER_PATH, self.alertmanager, methods=["POST"])])
+        return Starlette(
+            routes=[
+                Route(ALERTMANAGER_PATH, self.alertmanager, methods=["POST"]),
+                Route(EVENTS_PATH, self.events, methods=["POST"]),
+            ]
+        )
 
     async def alertmanager(self, request: Request) -> Response:
         """Take one delivery of Alertmanager."""
-        if self._slots.locked():
-            return _refusal(503, "Too many deliveries are under way: repeat this one.")
-        async with self._slots:
-            try:
-                return await self._authenticated(request)
-            except errors.ApiError as error:
-                log.warning("caller not reviewed", extra={"error": str(error)})
-                return _refusal(503, "The API server could not be asked: repeat this delivery.")
 
-    async def _authenticated(self, request: Request) -> Response:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        caller = await self._callers.judge(token.strip() if scheme.lower() == "bearer" else "")
-        if caller.verdict is Verdict.UNAUTHENTICATED:
-            answer = _refusal(
-                401,
-                "Send a ServiceAccount token with audience autoglm-receiver as bearer token.",
-            )
-            answer.headers["WWW-Authenticate"] = "Bearer"
-            return answer
-        if caller.verdict is Verdict.UNAUTHORISED:
-            return _refusal(
-                403,
-                f"{caller.name} may not post alerts: allow it to create"
-                f" {kinds.HEALING_RUN.plural}/alerts in namespace {self._namespace}.",
-            )
-        # Before the first list is complete, an unmatched alert means nothing.
-        if self._unready() is not None:
-            return _refusal(503, "The policies are not known yet: repeat this delivery.")
-        return await self._delivered(request)
+        async def deliver(body: bytes) -> Delivery:
+            return await self._intake.deliver(read_group(body))
 
-    async def _delivered(self, request: Request) -> Response:
+        return await self._counted(request, deliver, self._limits.body_bytes)
+
+    async def events(self, request: Request) -> Response:
+        """Take one flat event."""
+        return await self._counted(request, self._events.take, EVENT_BYTES)
+
+    async def _counted(self, request: Request, take: Taking, limit: int) -> Response:
+        answer = await self._answer(request, take, limit)
+        self._answered.labels(str(answer.status_code)).inc()
+        return answer
+
+    async def _answer(self, request: Request, take: Taking, limit: int) -> Response:
         try:
-            body = await _limited_body(request, self._max_body_bytes)
-        except ClientDisconnect:
-            return _refusal(400, "The body ended early.")
-        if body is None:
-            return _refusal(
-                413,
-                f"The body is larger than {self._max_body_bytes} bytes: set max_alerts in the"
-                " webhook_config.",
-            )
+            refused = await self._gate.refusal(request)
+            if refused is not None:
+                return refused
+            # Before the first list is complete, an unmatched alert means nothing.
+            if self._unready() is not None:
+                return refusal(503, "The policies are not known yet: repeat this delivery.")
+            if self._slots.locked():
+                return refusal(503, "Too many deliveries are under way: repeat this one.")
+            async with self._slots:
+                return await self._taken(request, take, limit)
+        except errors.ApiError as error:
+            log.warning("delivery not judged", extra={"error": str(error)})
+            return refusal(503, f"The API server could not be asked: {error.message}")
+
+    async def _taken(self, request: Request, take: Taking, limit: int) -> Response:
+        body = bytearray()
         try:
-            group = read_group(body)
+            async with asyncio.timeout(BODY_SECONDS):
+                refused = await self._read(request, body, limit)
+            return refused or _answer(await take(bytes(body)))
         except MalformedError as error:
-            return _refusal(400, str(error))
-        return _answer(await self._intake.store(group))
+            return refusal(400, str(error))
+        except ClientDisconnect:
+            return refusal(400, "The body ended early.")
+        except TimeoutError:
+            return refusal(503, f"The body took longer than {BODY_SECONDS:g} s: repeat it.")
+        finally:
+            self._bytes -= len(body)
 
-
-async def _limited_body(request: Request, limit: int) -> bytes | None:
-    """The body, None if it is larger than the limit; a declared length saves reading it."""
-    declared = request.headers.get("Content-Length", "")
-    if declared.isdigit() and int(declared) > limit:
+    async def _read(self, request: Request, body: bytearray, limit: int) -> Response | None:
+        """Read the body; a declared length saves reading one that is too large."""
+        too_large = refusal(
+            413, f"The body is larger than {limit} bytes: set max_alerts in the webhook_config."
+        )
+        declared = request.headers.get("Content-Length", "")
+        if declared.isdigit() and int(declared) > limit:
+            return too_large
+        async for chunk in request.stream():
+            body += chunk
+            self._bytes += len(chunk)
+            if len(body) > limit:
+                return too_large
+            if self._bytes > self._limits.bytes_at_once:
+                return refusal(503, "Too much is being delivered: repeat this delivery.")
         return None
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            return None
-    return bytes(body)
 
 
 def _answer(delivery: Delivery) -> Response:
-    content = {"outcomes": dict(delivery.outcomes), "problems": delivery.problems}
+    content = delivery.as_json()
     if delivery.repeat:
-        return JSONResponse(content | {"error": "Not all alerts could be stored."}, 503)
+        return JSONResponse({"error": "Not all alerts could be stored.", **content}, 503)
     if delivery.useless:
-        return JSONResponse(content | {"error": "No alert of this delivery can be read."}, 400)
+        return JSONResponse({"error": "No alert of this delivery can be read.", **content}, 400)
     return JSONResponse(content)
-
-
-def _refusal(status: int, sentence: str) -> Response:
-    return JSONResponse({"error": sentence}, status)

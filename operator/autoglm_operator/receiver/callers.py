@@ -1,9 +1,11 @@
-"""Who may post alerts: ServiceAccounts that hold a right which exists for nothing else.
+"""Which ServiceAccounts may post alerts: those that hold a right which exists for nothing else.
 
 The API server judges token and right; its answers are kept for a short while under a hash of the
-token. An alert makes the healer act, so whatever is unclear is refused. Never logs a token.
+token, and few questions are under way at once, so that strangers cannot keep it busy. An alert
+makes the healer act, so whatever is unclear is refused. Never logs a token.
 """
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -21,14 +23,21 @@ REFUSED_SECONDS: Final = 5.0
 """How long a refused caller stays so: a person who repairs a binding waits for it."""
 KEPT_CALLERS: Final = 256
 """Callers remembered. Arbitrary, because a cluster has few senders and an attacker many tokens."""
+REVIEWS_AT_ONCE: Final = 4
+"""Unknown tokens that are judged at once. Arbitrary, because a quarter of the calls to the API
+server that may be under way leaves the others to alerts."""
+REVIEWS_WAITING: Final = 32
+"""Unknown tokens that wait for their turn. Arbitrary, because each takes some milliseconds."""
 
 
 class Verdict(StrEnum):
-    """What the API server says about a caller."""
+    """What is known about a caller."""
 
     ALLOWED = "Allowed"
     UNAUTHENTICATED = "Unauthenticated"
     UNAUTHORISED = "Unauthorised"
+    UNDECIDED = "Undecided"
+    """Too many others are being judged, or the caller must show its certificate again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,8 @@ class Callers:
         self._clock = clock
         self._namespace = release_namespace
         self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
+        self._slots = asyncio.Semaphore(REVIEWS_AT_ONCE)
+        self._waiting = 0
 
     async def judge(self, token: str) -> Caller:
         """Find out who shows a token and whether it may post alerts.
@@ -68,7 +79,14 @@ class Callers:
         known = self._known.get(key)
         if known is not None and self._clock.monotonic() < known[0]:
             return known[1]
-        caller = await self._ask(token)
+        if self._waiting >= REVIEWS_WAITING:
+            return Caller(Verdict.UNDECIDED)
+        self._waiting += 1
+        try:
+            async with self._slots:
+                caller = await self._ask(token)
+        finally:
+            self._waiting -= 1
         kept = KEPT_SECONDS if caller.verdict is Verdict.ALLOWED else REFUSED_SECONDS
         self._known[key] = (self._clock.monotonic() + kept, caller)
         self._known.move_to_end(key)

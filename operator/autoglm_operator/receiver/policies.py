@@ -6,6 +6,7 @@ Fed by events and lists. A policy that cannot be used matches nothing. Never ask
 import logging
 
 from autoglm_api.alerts import Alert
+from autoglm_api.flatevents import FlatEvent
 from autoglm_api.healingpolicy import HealingPolicy
 from autoglm_api.kinds import Kind
 from autoglm_api.resource import UnreadableObject
@@ -18,8 +19,13 @@ log = logging.getLogger(__name__)
 class PolicyCatalogue:
     """Usable policies by namespace and name."""
 
-    def __init__(self, trusted_namespaces: frozenset[str]) -> None:
+    def __init__(
+        self,
+        trusted_namespaces: frozenset[str],
+        event_namespaces: frozenset[str] = frozenset(),
+    ) -> None:
         self._trusted = trusted_namespaces
+        self._event_namespaces = event_namespaces
         self._policies: dict[tuple[str, str], HealingPolicy] = {}
 
     def on_change(self, _: Kind, before: Manifest | None, after: Manifest | None) -> None:
@@ -58,6 +64,15 @@ class PolicyCatalogue:
             policy
             for policy in self._policies.values()
             if matching.matches(policy, alert.labels, self._trusted)
+        )
+
+    def matching_event(self, event: FlatEvent) -> tuple[HealingPolicy, ...]:
+        """Every policy that is about an event, in namespaces whose policies may match events."""
+        return tuple(
+            policy
+            for policy in self._policies.values()
+            if policy.metadata.namespace in self._event_namespaces
+            and matching.matches_event(policy, event.labels, event.hint)
         )
 
 

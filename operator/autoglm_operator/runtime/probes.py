@@ -56,9 +56,14 @@ def probe_app(*, healthy: Check, ready: Check, metrics: Callable[[], bytes]) -> 
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Starlette, host: str, port: int, *, tls: ssl.SSLContext | None = None
+    app: Starlette,
+    host: str,
+    port: int,
+    *,
+    tls: ssl.SSLContext | None = None,
+    protocol: type[asyncio.Protocol] | None = None,
 ) -> AsyncGenerator[int]:
-    """Serve an application until the block ends, by TLS if given; yields the port.
+    """Serve an application until the block ends, by TLS and a protocol if given; yields the port.
 
     Raises:
         OSError: The port cannot be opened.
@@ -67,6 +72,7 @@ async def serving(
         app,
         host=host or None,  # type: ignore[arg-type]  # asyncio: None means every address
         port=port,
+        http=protocol or "auto",
         log_config=None,
         access_log=False,
         lifespan="off",
