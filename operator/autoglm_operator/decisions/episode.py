@@ -4,6 +4,7 @@ Every transition is journaled before anything is done, so a healer that dies at 
 record from which another one goes on. Never makes a call, never waits.
 
     begin:  a guard denies -> Skipped, or Held and begin again later
+            a person has to approve -> AwaitingApproval and begin again later
             the action refuses -> begin with the next step
             else the intent is journaled -> call
             a change that did not help still stands -> begin once it is undone
@@ -15,10 +16,16 @@ record from which another one goes on. Never makes a call, never waits.
 from datetime import datetime, timedelta
 from typing import Final
 
-from autoglm_api.conditions import Reason
-from autoglm_api.healingguards import Guards
+from autoglm_api.conditions import ConditionStatus, ConditionType, Reason, find_condition
+from autoglm_api.healingguards import Approval, Guards
 from autoglm_api.healingladder import ActionName, LadderStep
-from autoglm_api.healingrun import Intent, LeaseRecord, StepOutcome, StepRecord
+from autoglm_api.healingrun import (
+    HealingRunStatus,
+    Intent,
+    LeaseRecord,
+    StepOutcome,
+    StepRecord,
+)
 from autoglm_operator.decisions import (
     guards,
     journal,
@@ -41,6 +48,9 @@ from autoglm_operator.decisions.healing import (
 
 HELD: Final = timedelta(seconds=15)
 """Time between two looks at a held run."""
+CROWDED: Final = timedelta(seconds=1)
+"""Time between two looks while targets of a storm are known by name only: soon they are resolved,
+and some of them may turn out to be one."""
 UNDER_WAY: Final = timedelta(seconds=5)
 """Time between two looks at a call that goes on without us."""
 UNCLEAR: Final = timedelta(seconds=2)
@@ -63,19 +73,24 @@ def decide(seen: Seen, actions: Actions, now: datetime) -> Plan:
         if not isinstance(found, Denial):
             seen = journal.with_status(seen, target=found)
     steps = seen.run.status.steps
-    if not steps or _is_over(steps[-1]):
+    if begins(seen.run.status):
         return _begin(seen, actions, now)
     if steps[-1].outcome is None:
         return _resume(seen, actions, now)
     return _verify(seen, actions, now)
 
 
+def begins(status: HealingRunStatus) -> bool:
+    """Whether the next transition of an open run is the begin of a step."""
+    return not status.steps or journal.is_over(status.steps[-1])
+
+
 def after_call(plan: Plan, seen: Seen, outcome: Outcome, now: datetime) -> Plan:
     """Plan what follows from the outcome of the plan's call."""
     seen = journal.with_whole_status(seen, plan.status)
-    step = plan.status.steps[-1]
+    step = journal.learnt(plan.status.steps[-1], outcome)
     if outcome.kind is OutcomeKind.UNDER_WAY:
-        going_on = journal.going_on(seen, Denial(outcome.reason, outcome.message), now)
+        going_on = journal.going_on(seen, step, Denial(outcome.reason, outcome.message), now)
         return Plan(status=going_on, requeue_after=UNDER_WAY)
     if outcome.kind is OutcomeKind.RETRYABLE:
         waiting = outcome.reason in (Reason.DISRUPTION_BUDGET, Reason.NOTICE_NOT_DELIVERED)
@@ -102,6 +117,7 @@ def _begin(seen: Seen, actions: Actions, now: datetime) -> Plan:
         return Plan(status=run.status, requeue_after=UNCLEAR)
     step = ladder[index]
     action = actions[step.action]
+    seen = _with_approval(seen, index + 1, now)
     intended = action.plan(step, seen, now)
     case = _case(seen, intended, now)
     ending = guards.first_denial(guards.ENDING, case)
@@ -142,6 +158,14 @@ def _resume(seen: Seen, actions: Actions, now: datetime) -> Plan:
         return _give_up(seen, step, gone, now)
     if action.is_done(intent, seen.sighting):
         return _succeeded(seen, step, "Its effect is there.", now)
+    # Whatever the guards say by now, a Job that was begun is only followed to its end.
+    stopped = None if step.reason == Reason.JOB_RUNNING else _stopped(seen, step, intent, now)
+    return stopped or Plan(status=seen.run.status, call=intent, action=step.action)
+
+
+def _stopped(seen: Seen, step: StepRecord, intent: Intent, now: datetime) -> Plan | None:
+    """What follows if a journaled call must not be made, or not now."""
+    seen = _with_approval(seen, len(seen.run.status.steps), now)
     case = _case(seen, intent, now)
     for guard in (guards.policy_deleted, guards.dry_run):
         ending = guard(case)
@@ -151,10 +175,15 @@ def _resume(seen: Seen, actions: Actions, now: datetime) -> Plan:
         reason = Reason(step.reason) if step.reason else Reason.MAX_WAIT_PASSED
         late = Denial(reason, step.message or "The call could not be made in time.")
         return _give_up(seen, step, late, now)
-    holding = guards.first_denial(guards.UNDER_WAY, case)
+    holding = None
+    if step.action is not ActionName.NOTIFY:
+        asked = (
+            guards.UNDER_WAY if _is_taken(seen, step) else (*guards.UNDER_WAY, *guards.NOT_TAKEN)
+        )
+        holding = guards.first_denial(asked, case)
     if holding is not None:
         return Plan(status=journal.waiting(seen, holding, now), requeue_after=HELD)
-    return Plan(status=seen.run.status, call=intent, action=step.action)
+    return None
 
 
 def _verify(seen: Seen, actions: Actions, now: datetime) -> Plan:
@@ -183,15 +212,51 @@ def _give_up(seen: Seen, step: StepRecord, why: Denial, now: datetime) -> Plan:
 
 def _hold(seen: Seen, holding: Denial, now: datetime) -> Plan:
     """Hold a run, or end it when it was held long enough."""
+    asked = journal.asked_since(seen.run.status)
+    if asked is not None or holding.reason is Reason.AWAITING_APPROVAL:
+        return _ask(seen, holding, now - (asked or now), now)
     created = seen.run.metadata.creation_timestamp
     since = datetime.fromisoformat(created) if created else now
     steps = seen.run.status.steps
     if steps:
         since = steps[-1].verified_at or steps[-1].finished_at or since
+    # The time that a person took to approve is not counted.
+    since = max([since, *(each.at for each in seen.run.status.approvals)])
     if now - since < _limits(seen).max_wait:
-        return Plan(status=journal.held(seen, holding, now), requeue_after=HELD)
+        crowded = holding.reason is Reason.STORM and seen.load.unresolved > 0
+        return Plan(
+            status=journal.held(seen, holding, now), requeue_after=CROWDED if crowded else HELD
+        )
     late = Denial(Reason.MAX_WAIT_PASSED, f"Held for too long. {holding.message}")
     return Plan(status=journal.ended_by_guard(seen, late, now))
+
+
+def _ask(seen: Seen, holding: Denial, waited: timedelta, now: datetime) -> Plan:
+    """Wait for a person's word, whatever else holds the run, or end it when none came in time."""
+    approval = seen.policy.spec.approval if seen.policy is not None else Approval()
+    if waited >= approval.timeout:
+        late = Denial(Reason.APPROVAL_TIMED_OUT, f"Nobody approved in time. {holding.message}")
+        return Plan(status=journal.ended_by_guard(seen, late, now))
+    asks = holding.reason is Reason.AWAITING_APPROVAL
+    status = journal.asking(seen, holding, now) if asks else journal.held(seen, holding, now)
+    return Plan(status=status, requeue_after=min(HELD, approval.timeout - waited))
+
+
+def _with_approval(seen: Seen, number: int, now: datetime) -> Seen:
+    """What is seen, with the approval that the run carries for a step as part of the journal."""
+    if not seen.approvals_proven or not guards.is_needed(seen, number):
+        return seen
+    record = guards.given(seen.run, number, now)
+    if record is None:
+        return seen
+    return journal.with_whole_status(seen, journal.approved(seen, record, now))
+
+
+def _is_taken(seen: Seen, step: StepRecord) -> bool:
+    """Whether the call of a step was taken and goes on without us."""
+    found = find_condition(seen.run.status.conditions, ConditionType.PROGRESSING)
+    going_on = found is not None and found.status is ConditionStatus.TRUE
+    return going_on and step.reason is not None
 
 
 def _exhausted(seen: Seen, now: datetime) -> Plan:
@@ -222,10 +287,6 @@ def _lease(
     if isinstance(action, ReversibleAction):
         return action.lease(step, intent, seen, now)
     return None
-
-
-def _is_over(step: StepRecord) -> bool:
-    return step.helped is not None or step.outcome in (StepOutcome.REFUSED, StepOutcome.FAILED)
 
 
 def _case(seen: Seen, intended: Intent | Denial, now: datetime) -> Case:

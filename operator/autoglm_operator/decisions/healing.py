@@ -25,6 +25,7 @@ from autoglm_api.healingrun import (
 from autoglm_api.kinds import Kind
 from autoglm_api.leases import Mark
 from autoglm_operator.decisions.reading import Manifest
+from autoglm_operator.decisions.surroundings import AlertNews, Budget, Load
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class OtherRun:
     """Whether it has journaled an action."""
     acted_at: datetime | None
     """When it last acted."""
+    cleaned_at: datetime | None = None
+    """When it last had a disk cleaned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,18 @@ class Seen:
     """Why the live policy must not act although the API server stored it."""
     trusted_namespaces: frozenset[str] = frozenset()
     """Namespaces whose policies may act on nodes and bring queries of their own."""
+    news: AlertNews = AlertNews()
+    """What Alertmanager says of the alert now."""
+    dead_man: str | None = None
+    """Why nobody knows what fires; None if it is known."""
+    load: Load = Load()
+    """What all other runs are doing."""
+    budget: Budget = Budget()
+    """How much may go on over the whole cluster."""
+    node_lease: str | None = None
+    """Who else maintains the target node; None if nobody does."""
+    approvals_proven: bool = True
+    """Whether only who may approve can have written the approval that the run carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,8 @@ class Health:
     """What is wrong, or a sentence that nothing is."""
     evidence: Evidence | None
     """The numbers; None when they are missing, which is never health."""
+    lag: timedelta = timedelta()
+    """How far the target's own report is behind the truth: verification waits as much longer."""
 
 
 class OutcomeKind(StrEnum):
@@ -146,6 +163,12 @@ class Outcome:
     kind: OutcomeKind
     reason: Reason
     message: str
+    intent: Intent | None = None
+    """The journaled intent with what is known since, such as the UID of a Job; None if nothing."""
+    before: Evidence | None = None
+    """What the call itself measured before it changed anything."""
+    after: Evidence | None = None
+    """What the call itself measured when it had ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +205,10 @@ class ActionIO(Protocol):
         self, kind: Kind, namespace: str | None = None, labels: str | None = None
     ) -> list[Manifest]:
         """Read all objects of a kind that carry these labels."""
+        ...
+
+    async def create(self, obj: Manifest, *, manager: str | None = None) -> Manifest:
+        """Create an object; `errors.Conflict` if the name is taken."""
         ...
 
     async def apply(self, obj: Manifest, *, manager: str, force: bool) -> Manifest:

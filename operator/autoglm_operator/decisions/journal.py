@@ -20,13 +20,14 @@ from autoglm_api.conditions import (
 )
 from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import (
+    ApprovalRecord,
     HealingRunStatus,
     LeaseState,
     RunTarget,
     StepOutcome,
     StepRecord,
 )
-from autoglm_operator.decisions.healing import Denial, Seen
+from autoglm_operator.decisions.healing import Denial, Outcome, Seen
 from autoglm_operator.decisions.statuses import Verdict
 from autoglm_operator.decisions.verification import Judgement
 
@@ -51,12 +52,13 @@ def started(seen: Seen, step: StepRecord, now: datetime) -> HealingRunStatus:
     progressing = Verdict(
         status=True, reason=Reason.ACTION_STARTED, message=f"{step.action}: {verb} {name}."
     )
-    return _next(
-        seen,
-        {ConditionType.ACCEPTED: _ACCEPTED, ConditionType.PROGRESSING: progressing},
-        now,
-        steps=(*seen.run.status.steps, step),
-    )
+    verdicts = {ConditionType.ACCEPTED: _ACCEPTED, ConditionType.PROGRESSING: progressing}
+    if asked_since(seen.run.status) is not None:
+        free = "The policy asks for no approval any more."
+        verdicts[ConditionType.APPROVED] = Verdict(
+            status=True, reason=Reason.AS_EXPECTED, message=free
+        )
+    return _next(seen, verdicts, now, steps=(*seen.run.status.steps, step))
 
 
 def refused(seen: Seen, action: ActionName, why: Denial, now: datetime) -> HealingRunStatus:
@@ -82,6 +84,41 @@ def held(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
     )
 
 
+def approved(seen: Seen, record: ApprovalRecord, now: datetime) -> HealingRunStatus:
+    """Somebody allowed a step."""
+    verdict = Verdict(
+        status=True,
+        reason=Reason.APPROVED,
+        message=f"Step {record.step} was approved by {record.by}.",
+    )
+    status = _next(seen, {ConditionType.APPROVED: verdict}, now)
+    return status.model_copy(update={"approvals": (*status.approvals, record)})
+
+
+def asking(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
+    """A step waits for somebody's word."""
+    asked = Verdict(status=None, reason=why.reason, message=why.message)
+    return _next(
+        seen,
+        {
+            ConditionType.ACCEPTED: _ACCEPTED,
+            ConditionType.APPROVED: asked,
+            ConditionType.PROGRESSING: Verdict(
+                status=False, reason=why.reason, message=why.message
+            ),
+        },
+        now,
+    )
+
+
+def asked_since(status: HealingRunStatus) -> datetime | None:
+    """Since when a step has waited for somebody's word; None if none does."""
+    found = find_condition(status.conditions, ConditionType.APPROVED)
+    if found is None or found.status is not ConditionStatus.UNKNOWN:
+        return None
+    return found.last_transition_time
+
+
 def waiting(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
     """A journaled call could not be made yet, or its reply was lost."""
     step = seen.run.status.steps[-1]
@@ -95,9 +132,14 @@ def waiting(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
     )
 
 
-def going_on(seen: Seen, what: Denial, now: datetime) -> HealingRunStatus:
+def learnt(step: StepRecord, outcome: Outcome) -> StepRecord:
+    """The journaled step with what its call has told."""
+    told = {"intent": outcome.intent, "before": outcome.before, "after": outcome.after}
+    return step.model_copy(update={key: each for key, each in told.items() if each is not None})
+
+
+def going_on(seen: Seen, step: StepRecord, what: Denial, now: datetime) -> HealingRunStatus:
     """A journaled call was taken and goes on without us."""
-    step = seen.run.status.steps[-1]
     changed = step.model_copy(update={"reason": what.reason, "message": what.message})
     progressing = Verdict(status=True, reason=what.reason, message=what.message)
     return _next(
@@ -216,6 +258,27 @@ def has_acted(status: HealingRunStatus) -> bool:
     return any(step.intent is not None for step in status.steps)
 
 
+def is_over(step: StepRecord) -> bool:
+    """Whether nothing follows of a step any more."""
+    return step.helped is not None or step.outcome in (StepOutcome.REFUSED, StepOutcome.FAILED)
+
+
+def has_begun(status: HealingRunStatus) -> bool:
+    """Whether a call was journaled that changes something; telling people changes nothing."""
+    return any(_changes(step) for step in status.steps)
+
+
+def is_acting(status: HealingRunStatus) -> bool:
+    """Whether such a call or its verification is under way."""
+    if status.finished_at is not None or not status.steps:
+        return False
+    return _changes(status.steps[-1]) and not is_over(status.steps[-1])
+
+
+def _changes(step: StepRecord) -> bool:
+    return step.intent is not None and step.action is not ActionName.NOTIFY
+
+
 def phase_of(conditions: tuple[Condition, ...]) -> str:
     """One word for people; the conditions decide."""
     accepted = find_condition(conditions, ConditionType.ACCEPTED)
@@ -226,6 +289,8 @@ def phase_of(conditions: tuple[Condition, ...]) -> str:
         if succeeded.status is ConditionStatus.TRUE:
             return "Succeeded"
         return "Escalated" if succeeded.reason == Reason.ESCALATED else "Failed"
+    if _is_asked(conditions):
+        return "AwaitingApproval"
     progressing = find_condition(conditions, ConditionType.PROGRESSING)
     if progressing is None:
         return "Pending"
@@ -243,6 +308,11 @@ def _with_lease(status: HealingRunStatus, index: int, **changes: object) -> Heal
     return status.model_copy(update={"steps": steps})
 
 
+def _is_asked(conditions: tuple[Condition, ...]) -> bool:
+    found = find_condition(conditions, ConditionType.APPROVED)
+    return found is not None and found.status is ConditionStatus.UNKNOWN
+
+
 def _object_of(step: StepRecord) -> str:
     return f"{step.intent.object.kind} {step.intent.object.name}" if step.intent else "nothing"
 
@@ -256,6 +326,8 @@ def _ended(
     steps: tuple[StepRecord, ...] | None = None,
 ) -> HealingRunStatus:
     stopped = Verdict(status=False, reason=why.reason, message=why.message)
+    if _is_asked(seen.run.status.conditions):
+        verdicts = {**verdicts, ConditionType.APPROVED: stopped}
     status = _next(seen, {**verdicts, ConditionType.PROGRESSING: stopped}, now, steps=steps)
     return status.model_copy(update={"finished_at": now})
 

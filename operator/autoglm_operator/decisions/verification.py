@@ -70,7 +70,7 @@ def judge(step: StepRecord, health: Health, verify: Verification, now: datetime)
     since = _healthy_since(step, health, now)
     if since is not None and now - max(since, called) >= verify.stabilization:
         return _judgement(health, since, helped=True)
-    left = called + verify.timeout - now
+    left = called + verify.timeout + health.lag - now
     if left <= timedelta():
         return _judgement(health, since, helped=False)
     soak = POLL if since is None else max(since, called) + verify.stabilization - now

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from autoglm_api.conditions import ConditionStatus, ConditionType, find_condition
 from autoglm_api.healingpolicy import LastRun
-from autoglm_api.healingrun import HealingRun
+from autoglm_api.healingrun import HealingRun, IntentVerb
 from autoglm_operator.decisions import journal, leases
 from autoglm_operator.decisions.healing import OtherRun
 
@@ -113,6 +113,11 @@ def entry_of(run: HealingRun) -> Entry:
     acted = [
         step.finished_at or step.started_at for step in status.steps if step.intent is not None
     ]
+    cleaned = [
+        step.finished_at or step.started_at
+        for step in status.steps
+        if step.intent is not None and step.intent.verb is IntentVerb.CLEAN
+    ]
     return Entry(
         namespace=meta.namespace,
         version=meta.resource_version,
@@ -125,6 +130,7 @@ def entry_of(run: HealingRun) -> Entry:
             is_open=is_open,
             begun=journal.has_acted(status),
             acted_at=max(acted, default=None),
+            cleaned_at=max(cleaned, default=None),
         ),
         held_by=progressing.reason if is_held and progressing is not None else "",
         phase=status.phase or "",
