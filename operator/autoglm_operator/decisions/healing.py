@@ -116,13 +116,13 @@ class Seen:
     """Why the live policy must not act although the API server stored it."""
     trusted_namespaces: frozenset[str] = frozenset()
     """Namespaces whose policies may act on nodes and bring queries of their own."""
-    news: AlertNews = AlertNews()
+    news: AlertNews = field(default_factory=AlertNews)
     """What Alertmanager says of the alert now."""
     dead_man: str | None = None
     """Why nobody knows what fires; None if it is known."""
-    load: Load = Load()
+    load: Load = field(default_factory=Load)
     """What all other runs are doing."""
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     """How much may go on over the whole cluster."""
     node_lease: str | None = None
     """Who else maintains the target node; None if nobody does."""

@@ -289,8 +289,10 @@ def phase_of(conditions: tuple[Condition, ...]) -> str:
         if succeeded.status is ConditionStatus.TRUE:
             return "Succeeded"
         return "Escalated" if succeeded.reason == Reason.ESCALATED else "Failed"
-    if _is_asked(conditions):
-        return "AwaitingApproval"
+    return "AwaitingApproval" if _is_asked(conditions) else _phase_of_open(conditions)
+
+
+def _phase_of_open(conditions: tuple[Condition, ...]) -> str:
     progressing = find_condition(conditions, ConditionType.PROGRESSING)
     if progressing is None:
         return "Pending"

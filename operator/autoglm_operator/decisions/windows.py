@@ -48,7 +48,8 @@ def is_open(windows: tuple[Window, ...], now: datetime) -> bool:
 def shown(windows: Iterable[Window]) -> str:
     """The windows in one line, for a person."""
     return "; ".join(
-        f'"{each.schedule}" {each.time_zone} for {format_duration(each.duration)}' for each in windows
+        f'"{each.schedule}" {each.time_zone} for {format_duration(each.duration)}'
+        for each in windows
     )
 
 

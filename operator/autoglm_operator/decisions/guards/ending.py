@@ -1,35 +1,16 @@
-"""The checklist before every action: what ends a run without one, and what holds it.
+"""What ends a run without an action: nobody would want it any more, or never did."""
 
-Each guard is one question with one answer: why not, or None. They are asked in the order of
-`ENDING` and `HOLDING`, and the first denial wins. Guards never look anything up.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
 
 from autoglm_api.conditions import Reason
 from autoglm_api.healingpolicy import Mode, TargetKind
-from autoglm_api.healingrun import Intent, IntentVerb, RunTarget
+from autoglm_api.healingrun import AlertSource, Intent, IntentVerb
+from autoglm_operator.decisions import journal
 from autoglm_operator.decisions import target as targets
-from autoglm_operator.decisions.healing import Denial, Seen
+from autoglm_operator.decisions.guards.approvals import mode_of
+from autoglm_operator.decisions.guards.case import Case
+from autoglm_operator.decisions.healing import Denial
 from autoglm_operator.decisions.reading import Manifest, is_terminating, name_of, title, uid_of
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One run before one step of its ladder."""
-
-    seen: Seen
-    target: RunTarget | Denial
-    """What the alert led to when it was first looked up, or why to nothing."""
-    intended: Intent | Denial
-    """What the action would do, or why it refuses."""
-    now: datetime
-
-
-Guard = Callable[[Case], Denial | None]
 
 
 def policy_deleted(case: Case) -> Denial | None:
@@ -125,103 +106,50 @@ def duplicate(case: Case) -> Denial | None:
     return None
 
 
+def alert_resolved(case: Case) -> Denial | None:
+    """The alert fires no more, and nothing was done yet that could be the cause.
+
+    An episode of flat events ends by their absence alone, which makes no run.
+    """
+    run = case.seen.run
+    if case.seen.news.firing is not False or run.spec.alert.source is AlertSource.EVENT:
+        return None
+    # An alert about a pod resolves when the pod is replaced, whether or not that helped.
+    if journal.has_acted(run.status):
+        return None
+    return Denial(
+        Reason.ALERT_RESOLVED,
+        f"Alert {run.spec.alert.name} fires no more at any Alertmanager of alertmanager.urls.",
+    )
+
+
 def dry_run(case: Case) -> Denial | None:
     """The policy says that nothing is done, or said so when the alert arrived."""
-    run, live = case.seen.run, case.seen.policy
-    if run.spec.policy.mode is Mode.ENFORCE and (live is None or live.spec.mode is Mode.ENFORCE):
+    if mode_of(case.seen) is not Mode.DRY_RUN:
         return None
-    return Denial(Reason.DRY_RUN, f"{_would(case.intended)}; set mode: Enforce to act.")
+    return Denial(Reason.DRY_RUN, f"{would(case.intended)}; set mode: Enforce to act.")
 
 
-def admission_missing(case: Case) -> Denial | None:
-    """Nothing proves that the healer could not do more than it may."""
-    if case.seen.admission_proven:
-        return None
-    return Denial(
-        Reason.ADMISSION_MISSING,
-        "The admission policies that bound the healer are not in force: install them"
-        " with the chart.",
-    )
+def would(intended: Intent | Denial) -> str:
+    """What a step would do, as the beginning of a sentence."""
+    if isinstance(intended, Denial):
+        return f"Nothing would be done: {intended.message.rstrip('.')}"
+    return f"{intended.object.kind} {intended.object.name} would be {_done(intended)}"
 
 
-def policy_unusable(case: Case) -> Denial | None:
-    """The policy cannot be used as it stands, which its status says as well."""
-    return case.seen.policy_problem
-
-
-def paused_everywhere(case: Case) -> Denial | None:
-    """Somebody stopped all healing."""
-    why = case.seen.pauses.everywhere
-    return None if why is None else Denial(Reason.PAUSED, why)
-
-
-def paused_in_namespace(case: Case) -> Denial | None:
-    """Somebody stopped healing in the namespace."""
-    if not case.seen.pauses.namespace:
-        return None
-    return Denial(Reason.PAUSED, "The namespace is paused by its label autoglm.io/healing=paused.")
-
-
-def paused_by_policy(case: Case) -> Denial | None:
-    """Somebody paused the policy."""
-    live = case.seen.policy
-    if live is None or not live.spec.paused:
-        return None
-    return Denial(Reason.PAUSED, f"HealingPolicy {live.metadata.name} is paused.")
-
-
-def cooldown_running(case: Case) -> Denial | None:
-    """The policy acted on this target a short while ago."""
-    live = case.seen.policy
-    acted = [
-        other.acted_at
-        for other in case.seen.others
-        if other.acted_at is not None and other.policy_uid == case.seen.run.spec.policy.uid
-    ]
-    if live is None or not acted:
-        return None
-    until = max(acted) + live.spec.guards.cooldown
-    if case.now >= until:
-        return None
-    return Denial(
-        Reason.COOLDOWN_RUNNING,
-        f"The policy acted on this target recently; it waits until {_shown(until)}.",
-    )
-
-
-ENDING: Final[tuple[Guard, ...]] = (
-    policy_deleted,
-    target_not_allowed,
-    target_gone,
-    target_not_selected,
-    target_changed,
-    duplicate,
-    dry_run,
-)
-"""What ends a run without an action."""
-
-HOLDING: Final[tuple[Guard, ...]] = (
-    admission_missing,
-    policy_unusable,
-    paused_everywhere,
-    paused_in_namespace,
-    paused_by_policy,
-    cooldown_running,
-)
-"""What holds a run; it is looked at again until its maxWait has passed."""
-
-UNDER_WAY: Final[tuple[Guard, ...]] = (
-    admission_missing,
-    paused_everywhere,
-    paused_in_namespace,
-    paused_by_policy,
-)
-"""What holds a call that was journaled but perhaps never made."""
-
-
-def first_denial(guards: tuple[Guard, ...], case: Case) -> Denial | None:
-    """The answer of the first guard that denies."""
-    return next((denial for guard in guards if (denial := guard(case)) is not None), None)
+def _done(intended: Intent) -> str:
+    if intended.verb is IntentVerb.SCALE:
+        return f"scaled to {intended.replicas} replicas"
+    if intended.verb is IntentVerb.RAISE_BOUNDS:
+        return f"given bounds {intended.min_replicas} to {intended.max_replicas}"
+    return {
+        IntentVerb.EVICT: "evicted",
+        IntentVerb.ROLL_OUT: "restarted pod by pod",
+        IntentVerb.CLEAN: "cleaned",
+        IntentVerb.QUARANTINE: "quarantined",
+        IntentVerb.DRAIN: "drained",
+        IntentVerb.NOTIFY: "reported",
+    }[intended.verb]
 
 
 def _remembered(case: Case) -> Manifest | None:
@@ -229,16 +157,5 @@ def _remembered(case: Case) -> Manifest | None:
     return targets.remembered(case.seen.run, case.seen.sighting)
 
 
-def _would(intended: Intent | Denial) -> str:
-    if isinstance(intended, Denial):
-        return f"Nothing would be done: {intended.message.rstrip('.')}"
-    did = "evicted" if intended.verb is IntentVerb.EVICT else "restarted pod by pod"
-    return f"{intended.object.kind} {intended.object.name} would be {did}"
-
-
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _shown(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%H:%M:%SZ")
