@@ -71,6 +71,9 @@ POD_DISRUPTION_BUDGET: Final = Kind("policy", "v1", "poddisruptionbudgets", "Pod
 STORAGE_CLASS: Final = Kind(
     "storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False
 )
+SELF_SUBJECT_REVIEW: Final = Kind(
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False
+)
 SUBJECT_ACCESS_REVIEW: Final = Kind(
     "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False
 )
@@ -106,6 +109,7 @@ ALL: Final = (
     LEASE,
     NETWORK_POLICY,
     POD_DISRUPTION_BUDGET,
+    SELF_SUBJECT_REVIEW,
     STORAGE_CLASS,
     SUBJECT_ACCESS_REVIEW,
     TOKEN_REVIEW,

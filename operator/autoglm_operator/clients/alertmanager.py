@@ -105,20 +105,26 @@ class AlertmanagerClient:
             self._trust = None
 
     async def alerts(
-        self, matchers: Sequence[str] = (), *, receiver: str | None = None
+        self,
+        matchers: Sequence[str] = (),
+        *,
+        receiver: str | None = None,
+        muted: bool = False,
     ) -> Answers[PolledAlert]:
-        """Alerts that are active: firing, not silenced, not inhibited.
+        """Alerts that are active: firing, and neither silenced nor inhibited unless `muted`.
 
         Of one that several Alertmanagers know, the earliest start counts, and the latest update.
 
         Args:
             matchers: In Alertmanager's own notation, such as `alertname="Watchdog"`.
             receiver: Only alerts that are routed to the receiver of exactly this name.
+            muted: Also those that are silenced or inhibited; they fire as well.
         """
+        hidden = "true" if muted else "false"
         query: Query = [
             ("active", "true"),
-            ("silenced", "false"),
-            ("inhibited", "false"),
+            ("silenced", hidden),
+            ("inhibited", hidden),
             ("unprocessed", "false"),
             *(("filter", matcher) for matcher in matchers),
         ]
