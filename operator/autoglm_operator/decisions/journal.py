@@ -265,17 +265,18 @@ def is_over(step: StepRecord) -> bool:
 
 def has_begun(status: HealingRunStatus) -> bool:
     """Whether a call was journaled that changes something; telling people changes nothing."""
-    return any(_changes(step) for step in status.steps)
+    return any(changes(step) for step in status.steps)
 
 
 def is_acting(status: HealingRunStatus) -> bool:
     """Whether such a call or its verification is under way."""
     if status.finished_at is not None or not status.steps:
         return False
-    return _changes(status.steps[-1]) and not is_over(status.steps[-1])
+    return changes(status.steps[-1]) and not is_over(status.steps[-1])
 
 
-def _changes(step: StepRecord) -> bool:
+def changes(step: StepRecord) -> bool:
+    """Whether a call was journaled for a step that changes something."""
     return step.intent is not None and step.action is not ActionName.NOTIFY
 
 

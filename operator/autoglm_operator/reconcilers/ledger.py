@@ -13,6 +13,7 @@ from autoglm_api.healingpolicy import LastRun
 from autoglm_api.healingrun import HealingRun, IntentVerb
 from autoglm_operator.decisions import journal, leases
 from autoglm_operator.decisions.healing import OtherRun
+from autoglm_operator.reconcilers.usage import RunUsage, facts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class RunLedger:
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._targets: dict[str, set[str]] = {}
+        self._held: Counter[str] = Counter()
+        self.usage = RunUsage()
 
     def note(self, run: HealingRun) -> Entry | None:
         """Remember a run as it is now and return what was known of it."""
@@ -49,11 +52,16 @@ class RunLedger:
         self._entries[uid] = entry
         if entry.key:
             self._targets.setdefault(entry.key, set()).add(uid)
+        self._held[entry.held_by] += 1
+        self.usage.note(uid, facts_of(run))
         return before
 
     def forget(self, uid: str) -> Entry | None:
         """Drop a run and return what was known of it."""
         before = self._entries.pop(uid, None)
+        self.usage.forget(uid)
+        if before is not None:
+            self._held[before.held_by] -= 1
         if before is not None and before.key:
             same = self._targets[before.key]
             same.discard(uid)
@@ -101,7 +109,7 @@ class RunLedger:
 
     def held(self) -> Counter[str]:
         """How many open runs each reason holds."""
-        return Counter(entry.held_by for entry in self._entries.values() if entry.held_by)
+        return Counter({reason: count for reason, count in self._held.items() if reason and count})
 
 
 def entry_of(run: HealingRun) -> Entry:

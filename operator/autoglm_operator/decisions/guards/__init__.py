@@ -14,6 +14,7 @@ from autoglm_operator.decisions.guards.approvals import (
     mode_of,
 )
 from autoglm_operator.decisions.guards.budgets import (
+    ON_NODES,
     cluster_busy,
     cluster_spent,
     nodes_busy,
@@ -50,6 +51,7 @@ __all__ = [
     "ENDING",
     "HOLDING",
     "NOT_TAKEN",
+    "ON_NODES",
     "UNDER_WAY",
     "Case",
     "Guard",
