@@ -18,10 +18,16 @@ from autoglm_api.healingladder import ActionName
 from autoglm_operator.actions.notify import Notify
 from autoglm_operator.actions.restart import Restart
 from autoglm_operator.clients import errors
+from autoglm_operator.clients.alertmanager import AlertmanagerClient
 from autoglm_operator.clients.events import EventRecorder, EventSource
 from autoglm_operator.clients.kube import Api, KubeClient, connect
 from autoglm_operator.clients.lease import Elector
-from autoglm_operator.commands.healing_parts import metric_watch_of, notice_poster_of
+from autoglm_operator.commands.healing_parts import (
+    alertmanager_of,
+    metric_watch_of,
+    notice_poster_of,
+    retention_of,
+)
 from autoglm_operator.commands.healing_settings import Admission, HealerSettings
 from autoglm_operator.commands.starting import client_of, elector_of, start
 from autoglm_operator.commands.supervision import supervise
@@ -33,6 +39,7 @@ from autoglm_operator.reconcilers.healing_metrics import HealingMetrics
 from autoglm_operator.reconcilers.healingpolicy import HealingPolicyReconciler
 from autoglm_operator.reconcilers.healingrun import HealerDeps, HealingRunReconciler
 from autoglm_operator.reconcilers.ledger import RunLedger
+from autoglm_operator.reconcilers.retention import Retention
 from autoglm_operator.runtime.clock import SystemClock
 from autoglm_operator.runtime.keys import ObjectKey
 from autoglm_operator.runtime.metrics import Metrics
@@ -53,6 +60,7 @@ class Loops:
     wakeups: HealingWakeups
     informer: Informer
     admission: AdmissionProof
+    retention: Retention
 
 
 def main() -> int:
@@ -69,7 +77,10 @@ async def run(settings: HealerSettings, kubeconfig: Path | None) -> int:
         )
         stack.push_async_callback(api.close)
         elector = elector_of(settings, settings.lease_name, api, metrics)
-        loops = _loops(settings, api, elector, metrics)
+        alertmanager = alertmanager_of(settings)
+        if alertmanager is not None:
+            stack.push_async_callback(alertmanager.close)
+        loops = _loops(settings, api, elector, metrics, alertmanager)
         probes = probe_app(
             healthy=loops.informer.unhealthy,
             ready=loops.informer.unready,
@@ -88,11 +99,18 @@ async def _lead(settings: HealerSettings, loops: Loops) -> None:
         queue.add(key)
     async with asyncio.TaskGroup() as group:
         group.create_task(loops.admission.keep())
+        group.create_task(loops.retention.keep())
         group.create_task(loops.runs.run(settings.workers))
         group.create_task(loops.policies.run(1))
 
 
-def _loops(settings: HealerSettings, api: Api, elector: Elector, metrics: Metrics) -> Loops:
+def _loops(
+    settings: HealerSettings,
+    api: Api,
+    elector: Elector,
+    metrics: Metrics,
+    alertmanager: AlertmanagerClient | None,
+) -> Loops:
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter, not secrets
     kube = client_of(settings, api, metrics, elector)
     backoff = Backoff(limit_seconds=LONGEST_BACKOFF_SECONDS)
@@ -120,6 +138,7 @@ def _loops(settings: HealerSettings, api: Api, elector: Elector, metrics: Metric
         wakeups=wakeups,
         informer=informer,
         admission=deps.admission,
+        retention=retention_of(settings, kube, alertmanager, clock),
     )
 
 

@@ -1,4 +1,4 @@
-"""Makes those parts of the healer that its settings describe: metric queries and notices.
+"""Makes those parts of the healer that its settings describe: metric queries, notices, records.
 
 Nothing here asks anybody; it only puts things together.
 """
@@ -8,12 +8,21 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from autoglm_api.endpointsafety import Network
-from autoglm_operator.clients.kube import Api, server_of
+from autoglm_operator.clients.alertmanager import AlertmanagerClient
+from autoglm_operator.clients.kube import Api, KubeClient, server_of
 from autoglm_operator.clients.notices import NoticePoster
 from autoglm_operator.clients.prometheus import Prometheus
 from autoglm_operator.commands.healing_settings import HealerSettings
 from autoglm_operator.decisions import addresses
+from autoglm_operator.decisions.retention import Limits
 from autoglm_operator.reconcilers.metricwatch import MetricWatch
+from autoglm_operator.reconcilers.retention import Retention
+from autoglm_operator.runtime.clock import Clock
+
+
+def alertmanager_of(settings: HealerSettings) -> AlertmanagerClient | None:
+    """Who tells what fires and what is silenced; None if no Alertmanager is known."""
+    return AlertmanagerClient(settings.alertmanagers) if settings.alertmanager_urls else None
 
 
 def metric_watch_of(settings: HealerSettings) -> MetricWatch:
@@ -28,6 +37,17 @@ def metric_watch_of(settings: HealerSettings) -> MetricWatch:
     return MetricWatch(
         prometheus, settings.queries_directory, frozenset(settings.trusted_namespaces)
     )
+
+
+def retention_of(
+    settings: HealerSettings,
+    kube: KubeClient,
+    alertmanager: AlertmanagerClient | None,
+    clock: Clock,
+) -> Retention:
+    """What deletes old records."""
+    limits = Limits(ttl=settings.retention_ttl, per_policy=settings.retention_per_policy)
+    return Retention(kube, alertmanager, clock, limits, settings.watch_namespaces)
 
 
 def notice_poster_of(settings: HealerSettings, api: Api) -> NoticePoster:

@@ -1,5 +1,6 @@
 """What `autoglm receiver` and `autoglm healer` are told by their environment."""
 
+from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from autoglm_api.durations import Duration
 from autoglm_operator.clients.alertmanager import AlertmanagerAccess
 from autoglm_operator.runtime.settings import ProcessSettings
 
@@ -114,6 +116,12 @@ class HealerSettings(HealingSettings):
 
     deployment_name: str = Field("autoglm-healer", min_length=1, max_length=253)
     """Name of the healer's own Deployment in the pod's namespace, for that proof."""
+
+    retention_ttl: Duration = timedelta(days=30)
+    """How long the record of an ended run is kept, as a duration such as 720h."""
+
+    retention_per_policy: int = Field(200, ge=1, le=10_000)
+    """Records of ended runs that are kept of one policy, the youngest."""
 
     prometheus_url: str = Field("", max_length=2048)
     """Base URL of the Prometheus that verification asks; empty if there is none."""
