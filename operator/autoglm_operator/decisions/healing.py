@@ -40,6 +40,15 @@ class Denial:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """How many more pods of a workload there is room for."""
+
+    pods: int
+    limit: str
+    """What limits them, for a sentence: "the nodes" or "ResourceQuota team"."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """What a live look at a target showed; absent objects are None or missing."""
 
@@ -65,6 +74,10 @@ class Sighting:
     """Why the alert names no single object; None if it does, or names none."""
     logs: str | None = None
     """Last words of the failing container of the named pod."""
+    autoscalers: tuple[Manifest, ...] = ()
+    """HorizontalPodAutoscalers of an object in the chain, where a ladder scales out."""
+    room: Room | None = None
+    """Room for more pods, read just before a step that adds some; None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ _NAMED_BY_LABEL: Final[Mapping[str, Kind]] = {
 """Source: the labels of kube-state-metrics."""
 
 _NAMED_BY_TARGET: Final[Mapping[TargetKind, Kind]] = {
+    TargetKind.MODEL_ENDPOINT: kinds.MODEL_ENDPOINT,
     TargetKind.NODE: kinds.NODE,
     TargetKind.PERSISTENT_VOLUME_CLAIM: kinds.PERSISTENT_VOLUME_CLAIM,
 }
@@ -82,6 +83,16 @@ def sighted(chain: Sequence[Manifest]) -> Sighting:
     return Sighting(pod=pod, workload=workload, chain=tuple(chain), key=key)
 
 
+def sighted_endpoint(endpoint: Manifest, deployment: Manifest | None) -> Sighting:
+    """What a ModelEndpoint and the Deployment that serves for it amount to."""
+    return Sighting(
+        endpoint=endpoint,
+        workload=deployment,
+        chain=(endpoint,) if deployment is None else (deployment, endpoint),
+        key=uid_of(endpoint),
+    )
+
+
 def resolve(run: HealingRun, sighting: Sighting) -> RunTarget | Denial:
     """The target of a run that is looked up for the first time, or why there is none."""
     kind, name = named(run)
@@ -102,11 +113,13 @@ def resolve(run: HealingRun, sighting: Sighting) -> RunTarget | Denial:
             f"{kind.kind} {name} leads to no {run.spec.policy.target.kind} that can be restarted:"
             " set target.kind to what the alert names.",
         )
+    # Which Deployment serves for an endpoint changes with its revision.
+    lasting = None if sighting.endpoint else sighting.workload
     return RunTarget(
         **dict(reference(found)),
         key=sighting.key,
         pod=reference(sighting.pod) if sighting.pod else None,
-        workload=reference(sighting.workload) if sighting.workload else None,
+        workload=reference(lasting) if lasting else None,
     )
 
 
@@ -142,6 +155,8 @@ def remembered(run: HealingRun, sighting: Sighting) -> Manifest | None:
 def _chosen(target: HealingTarget, sighting: Sighting) -> Manifest | None:
     if target.kind is TargetKind.POD:
         return sighting.pod
+    if target.kind is TargetKind.MODEL_ENDPOINT:
+        return sighting.endpoint
     if target.kind is TargetKind.NODE:
         return sighting.node
     if target.kind is TargetKind.PERSISTENT_VOLUME_CLAIM:

@@ -5,6 +5,7 @@ judges what it finds.
 """
 
 import asyncio
+from dataclasses import replace
 from typing import Final, Protocol
 
 from autoglm_api import kinds, labels
@@ -15,7 +16,7 @@ from autoglm_operator.clients import errors
 from autoglm_operator.decisions import target
 from autoglm_operator.decisions.healing import Pauses, Sighting
 from autoglm_operator.decisions.reading import Manifest, labels_of, part, parts, uid_of
-from autoglm_operator.reconcilers import nodes
+from autoglm_operator.reconcilers import nodes, scaling
 
 OWNERS_LIMIT: Final = 8
 """Controllers that are followed upwards. Arbitrary, because nobody nests workloads deeper."""
@@ -62,7 +63,10 @@ async def look(kube: Reader, run: HealingRun) -> Sighting:
         return Sighting()
     if isinstance(bottom, str):
         return Sighting(ambiguous=bottom)
-    seen = target.sighted(await _climb(kube, namespace, bottom))
+    if kinds.kind_of(bottom) == kinds.MODEL_ENDPOINT:
+        seen = target.sighted_endpoint(bottom, await _active(kube, namespace, bottom))
+    else:
+        seen = target.sighted(await _climb(kube, namespace, bottom))
     workload = seen.workload
     if workload is None or kinds.find(workload["apiVersion"], workload["kind"]) not in _REPLICATED:
         return seen
@@ -71,14 +75,37 @@ async def look(kube: Reader, run: HealingRun) -> Sighting:
         kube.list(kinds.POD, namespace, selector), _revisions(kube, namespace, workload, selector)
     )
     owners = {uid_of(workload), *(uid_of(each) for each in revisions)}
-    return Sighting(
-        pod=seen.pod,
-        workload=workload,
-        chain=seen.chain,
-        key=seen.key,
+    seen = replace(
+        seen,
         pods=tuple(pod for pod in pods if _controller_uid(pod) in owners),
         revisions=revisions,
     )
+    return await _with_scaling(kube, run, seen, workload)
+
+
+async def _with_scaling(
+    kube: Reader, run: HealingRun, seen: Sighting, workload: Manifest
+) -> Sighting:
+    if not scaling.scales_out(run):
+        return seen
+    namespace = run.metadata.namespace
+    room = None
+    if scaling.scales_out_next(run):
+        room = await scaling.room(kube, namespace, workload)
+    found = await scaling.autoscalers(kube, namespace, (workload, *seen.chain))
+    return replace(seen, autoscalers=found, room=room)
+
+
+async def _active(kube: Reader, namespace: str, endpoint: Manifest) -> Manifest | None:
+    """The Deployment of the revision of a managed endpoint that serves."""
+    revision = part(endpoint, "status").get("activeRevision")
+    if not revision:
+        return None
+    name = labels.endpoint_deployment(str(endpoint["metadata"]["name"]), str(revision))
+    found = await kube.get(kinds.DEPLOYMENT, namespace, name)
+    if found is None or _controller_uid(found) != uid_of(endpoint):
+        return None
+    return found
 
 
 def selector_text(selector: Manifest) -> str:
