@@ -17,6 +17,7 @@ from autoglm_api import kinds, labels
 from autoglm_api.healingladder import ActionName
 from autoglm_operator.actions.notify import Notify
 from autoglm_operator.actions.restart import Restart
+from autoglm_operator.actions.scaleout import ScaleOut
 from autoglm_operator.clients import errors
 from autoglm_operator.clients.alertmanager import AlertmanagerClient
 from autoglm_operator.clients.events import EventRecorder, EventSource
@@ -146,6 +147,7 @@ def actions_of(settings: HealerSettings, api: Api) -> Actions:
     """What the healer can do."""
     return {
         ActionName.RESTART: Restart(),
+        ActionName.SCALE_OUT: ScaleOut(),
         ActionName.NOTIFY: Notify(notice_poster_of(settings, api)),
     }
 
