@@ -222,13 +222,13 @@ class WorkloadEvidence(StatusModel):
 
 
 class DiskEvidence(StatusModel):
-    """The state of a node's disk at one moment, as measured on the node."""
+    """The state of a node's disk at one moment; what nobody has measured is absent."""
 
-    free_bytes: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)]
-    """Bytes that are free."""
-    free_inodes: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)]
-    """Inodes that are free."""
-    pressure: bool
+    free_bytes: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)] | None = None
+    """Bytes that are free, as measured on the node."""
+    free_inodes: Annotated[int, Field(ge=0, le=COUNTER_LIMIT)] | None = None
+    """Inodes that are free, as measured on the node."""
+    pressure: bool | None = None
     """Whether the node reports DiskPressure."""
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from autoglm_api import kinds, labels
 from autoglm_api.healingladder import ActionName
+from autoglm_operator.actions.cleandisk import CleanDisk
 from autoglm_operator.actions.notify import Notify
 from autoglm_operator.actions.restart import Restart
 from autoglm_operator.actions.scaleout import ScaleOut
@@ -147,6 +148,7 @@ def actions_of(settings: HealerSettings, api: Api) -> Actions:
     """What the healer can do."""
     return {
         ActionName.RESTART: Restart(),
+        ActionName.CLEAN_DISK: CleanDisk(settings.cleaning_site),
         ActionName.SCALE_OUT: ScaleOut(),
         ActionName.NOTIFY: Notify(notice_poster_of(settings, api)),
     }

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from autoglm_api.durations import Duration
 from autoglm_operator.clients.alertmanager import AlertmanagerAccess
+from autoglm_operator.manifests.cleaning import CleaningSite
 from autoglm_operator.runtime.settings import ProcessSettings
 
 AlertmanagerURL = Annotated[
@@ -149,3 +150,39 @@ class HealerSettings(HealingSettings):
 
     trusted_namespaces: tuple[str, ...] = ()
     """Namespaces whose policies may act on nodes."""
+
+    node_jobs_namespace: str = Field("", max_length=63)
+    """Namespace of the Jobs that clean disks; empty means that no disk is cleaned."""
+
+    image: str = Field("", max_length=512)
+    """Our own image, which those Jobs run."""
+
+    image_pull_policy: str = Field("", max_length=16)
+    """When a node pulls it; empty leaves it to Kubernetes."""
+
+    image_pull_secrets: tuple[str, ...] = ()
+    """Secrets of that namespace for pulling it."""
+
+    runtime_socket: str = Field(
+        "/run/containerd/containerd.sock", max_length=256, pattern=r"^/[A-Za-z0-9._/-]+$"
+    )
+    """The container runtime's socket on every node."""
+
+    @property
+    def cleaning_site(self) -> CleaningSite | None:
+        """Where and with what disks are cleaned; None if they are not."""
+        if not self.node_jobs_namespace:
+            return None
+        return CleaningSite(
+            namespace=self.node_jobs_namespace,
+            image=self.image,
+            pull_policy=self.image_pull_policy,
+            runtime_socket=self.runtime_socket,
+            pull_secrets=self.image_pull_secrets,
+        )
+
+    @model_validator(mode="after")
+    def _cleaning_has_an_image(self) -> Self:
+        if self.node_jobs_namespace and not self.image:
+            raise ValueError("AUTOGLM_NODE_JOBS_NAMESPACE needs AUTOGLM_IMAGE, which its Jobs run")
+        return self

@@ -159,7 +159,7 @@ def _resume(seen: Seen, actions: Actions, now: datetime) -> Plan:
     if action.is_done(intent, seen.sighting):
         return _succeeded(seen, step, "Its effect is there.", now)
     # Whatever the guards say by now, a Job that was begun is only followed to its end.
-    stopped = None if step.reason == Reason.JOB_RUNNING else _stopped(seen, step, intent, now)
+    stopped = None if intent.job_uid is not None else _stopped(seen, step, intent, now)
     return stopped or Plan(status=seen.run.status, call=intent, action=step.action)
 
 

@@ -21,6 +21,7 @@ from autoglm_api.conditions import (
 from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import (
     ApprovalRecord,
+    Evidence,
     HealingRunStatus,
     LeaseState,
     RunTarget,
@@ -134,8 +135,20 @@ def waiting(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
 
 def learnt(step: StepRecord, outcome: Outcome) -> StepRecord:
     """The journaled step with what its call has told."""
-    told = {"intent": outcome.intent, "before": outcome.before, "after": outcome.after}
-    return step.model_copy(update={key: each for key, each in told.items() if each is not None})
+    told = {
+        "intent": outcome.intent or step.intent,
+        "before": _added(step.before, outcome.before),
+        "after": _added(step.after, outcome.after),
+    }
+    return step.model_copy(update=told)
+
+
+def _added(known: Evidence | None, told: Evidence | None) -> Evidence | None:
+    """What was known of a disk before its call measured it, and what the call measured."""
+    if known is None or known.disk is None or told is None or told.disk is None:
+        return told or known
+    measured = told.disk.model_dump(exclude_none=True)
+    return told.model_copy(update={"disk": known.disk.model_copy(update=measured)})
 
 
 def going_on(seen: Seen, step: StepRecord, what: Denial, now: datetime) -> HealingRunStatus:
