@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from autoglm_api.routing import certificates_in
+from autoglm_api.routingvalues import certificates_in
 
 
 @dataclass(frozen=True)

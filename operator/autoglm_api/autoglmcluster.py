@@ -25,6 +25,7 @@ from autoglm_api.durations import Between, Duration
 from autoglm_api.kinds import AUTOGLM_CLUSTER
 from autoglm_api.pods import PodOptions
 from autoglm_api.resource import AGE, Column, Definition, Resource, Scale, condition_column
+from autoglm_api.routerrole import RouterRole
 from autoglm_api.rules import Rule, list_map, rules
 
 UPSTREAM_LIMIT = 128
@@ -45,13 +46,6 @@ class Upstream(SpecModel):
     priority: Annotated[int, Field(ge=0, le=100)] = 0
     """Tier. Requests go to the lowest number that has a usable upstream; higher numbers are later
     fallbacks. Default 0: the first tier."""
-
-
-class RouterRole(PodOptions):
-    """The pods that take requests from clients."""
-
-    replicas: Annotated[int, Field(ge=1, le=100)] = 2
-    """Number of pods. Default 2: one may be lost without an outage."""
 
 
 class PlannerRole(PodOptions):

@@ -214,6 +214,18 @@ class EndpointTimeouts(SpecModel):
     cut. Default 10m, the time-out of OpenAI's clients."""
 
 
+class EndpointLimits(SpecModel):
+    """How much the routers of one cluster together may ask of the endpoint."""
+
+    max_concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests in flight at each of its servers: a pod of type Managed, the URL of type External.
+    Every router takes an equal part, rounded up; as many again may wait, for 10 s at most, then
+    the answer is 503. Absent: no limit."""
+    requests_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Requests in any minute, for type External. Every router takes an equal part, rounded up;
+    further requests go to another upstream of the tier, or are answered 429. Absent: no limit."""
+
+
 class HealthCheckMode(StrEnum):
     """What the operator asks an endpoint."""
 
@@ -251,6 +263,10 @@ class ModelEndpointSpec(SpecModel):
             "self.type != 'Managed' || (has(self.managed) && !has(self.external))",
             "type Managed needs the block managed and no block external",
         ),
+        Rule(
+            "self.type != 'Managed' || !has(self.limits) || !has(self.limits.requestsPerMinute)",
+            "limits.requestsPerMinute goes with type External: write maxConcurrency instead",
+        ),
     )
 
     type: Annotated[
@@ -266,6 +282,8 @@ class ModelEndpointSpec(SpecModel):
     """The servers of type Managed."""
     timeouts: EndpointTimeouts = EndpointTimeouts()
     """How long the router waits for the endpoint."""
+    limits: EndpointLimits = EndpointLimits()
+    """How much routers may ask of the endpoint."""
     health_check: HealthCheck = HealthCheck()
     """How the operator finds out whether the endpoint works."""
     suspend: bool = False

@@ -14,15 +14,27 @@ How a changed field is brought into force by the agent is said in the field's do
 
 import hashlib
 import json
-import re
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError, model_validator
 
 from autoglm_api.base import ObjectName
+from autoglm_api.routingpolicies import Limits, Sharing
+from autoglm_api.routingvalues import (
+    Address,
+    BasePath,
+    CertificateBundle,
+    Credential,
+    HostName,
+    Milliseconds,
+    ModelName,
+    Network,
+    Part,
+    Port,
+    ServerUid,
+    Sha256,
+)
 
 MAX_DOCUMENT_BYTES: Final = 900 * 1024
 """A Secret holds 1 MiB, not counting base64, and this one also carries a certificate."""
@@ -35,56 +47,6 @@ MAX_WEIGHT: Final = 1_000_000
 SERVER_UID_LENGTH: Final = 8
 """So many characters of a pod's UID tell apart the pods of one upstream."""
 
-ModelName = Annotated[
-    str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")
-]
-"""A model name as clients write it: no blank, quote, comma, percent or control character."""
-HostName = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=253,
-        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$",
-    ),
-]
-"""A DNS name in lower case, or an IPv4 address."""
-BasePath = Annotated[str, Field(max_length=512, pattern=r"^(/[A-Za-z0-9._~:@+=,-]+)*$")]
-"""The path of a base URL without its last slash; empty for none."""
-Credential = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[!-~]+$")]
-"""A key that is sent as a bearer token: printable ASCII without blanks."""
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-"""A SHA-256 digest in lower-case hexadecimal."""
-ServerUid = Annotated[str, Field(pattern=r"^[0-9a-f-]{8}$")]
-"""The first 8 characters of a pod's UID."""
-Port = Annotated[int, Field(ge=1, le=65535)]
-Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
-_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
-_END: Final = "-----END CERTIFICATE-----"
-CertificateBundle = Annotated[
-    str,
-    Field(
-        max_length=64 * 1024,
-        pattern=rf"^({_BEGIN}\n([A-Za-z0-9+/=]{{1,64}}\n)+{_END}\n)+$",
-    ),
-]
-"""PEM certificates and nothing between them; `certificates_in` makes this of what people write."""
-
-_CERTIFICATE: Final = re.compile(rf"{_BEGIN}([A-Za-z0-9+/=\s]+){_END}")
-
-
-def _address(value: str) -> str:
-    return str(ip_address(value))
-
-
-def _network(value: str) -> str:
-    return str(ip_network(value, strict=False))
-
-
-Address = Annotated[str, Field(max_length=45, pattern=r"^[0-9a-f.:]+$"), AfterValidator(_address)]
-"""An IPv4 or IPv6 address without a zone."""
-Network = Annotated[str, Field(max_length=49, pattern=r"^[0-9a-f.:/]+$"), AfterValidator(_network)]
-"""A range of addresses, as `10.0.0.0/8`; a single address is a range of one."""
-
 
 class RoutingDocumentError(ValueError):
     """A routing document cannot be used; the message is one sentence and never quotes a value."""
@@ -92,19 +54,6 @@ class RoutingDocumentError(ValueError):
 
 class RoutingTooLargeError(RoutingDocumentError):
     """The document is over `MAX_DOCUMENT_BYTES`."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        serialize_by_alias=True,
-        use_attribute_docstrings=True,
-        frozen=True,
-        extra="forbid",
-        # A refused document may hold keys; its error message must not.
-        hide_input_in_errors=True,
-    )
 
 
 class Scheme(StrEnum):
@@ -121,7 +70,7 @@ class ChatCompletionRetry(StrEnum):
     NEVER = "Never"
 
 
-class Server(_Part):
+class Server(Part):
     """One ready pod that serves a role or a managed endpoint. All runtime."""
 
     uid: ServerUid
@@ -133,7 +82,7 @@ class Server(_Part):
     """The pod's port, spoken to in plain HTTP."""
 
 
-class External(_Part):
+class External(Part):
     """An endpoint behind a URL. The agent resolves, checks and pins its addresses (runtime)."""
 
     scheme: Scheme
@@ -158,7 +107,7 @@ class External(_Part):
         return self
 
 
-class Timeouts(_Part):
+class Timeouts(Part):
     """Limits of one upstream. Reload. Managed upstreams of one tier share the largest of theirs."""
 
     connect_milliseconds: Milliseconds = 2_000
@@ -169,7 +118,7 @@ class Timeouts(_Part):
     """Longest silence after the first byte. HAProxy has no limit for a whole request."""
 
 
-class Upstream(_Part):
+class Upstream(Part):
     """One eligible upstream; those that are not eligible are absent. Adding or removing: reload."""
 
     name: ObjectName
@@ -187,6 +136,8 @@ class Upstream(_Part):
     """The endpoint behind a URL, instead of servers."""
     timeouts: Timeouts = Timeouts()
     """Time limits towards this upstream."""
+    limits: Limits = Limits()
+    """How much it may be asked."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -194,10 +145,12 @@ class Upstream(_Part):
             raise ValueError("an upstream has either servers or an external endpoint")
         if len({server.uid for server in self.servers}) != len(self.servers):
             raise ValueError("two servers of an upstream have the same uid")
+        if self.servers and self.limits.requests_per_minute is not None:
+            raise ValueError("only an external endpoint has a limit of requests per minute")
         return self
 
 
-class Planner(_Part):
+class Planner(Part):
     """Where `/v1/tasks`, `/v1/runs` and virtual models go."""
 
     models: Annotated[tuple[ModelName, ...], Field(max_length=64)] = ()
@@ -206,7 +159,7 @@ class Planner(_Part):
     """Ready planner pods. Runtime."""
 
 
-class Breaker(_Part):
+class Breaker(Part):
     """The circuit of every server, local to each router. Reload."""
 
     consecutive_failures: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -217,7 +170,7 @@ class Breaker(_Part):
     """Good answers in a row to such requests that close the circuit."""
 
 
-class Retry(_Part):
+class Retry(Part):
     """When a request is sent again, to another server where there is one. Reload."""
 
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
@@ -226,14 +179,14 @@ class Retry(_Part):
     """`Never`: a chat completion that was sent is not sent again."""
 
 
-class Listener(_Part):
+class Listener(Part):
     """What clients may send. Reload."""
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 20 * 1024 * 1024
     """Larger bodies are answered 413."""
 
 
-class Security(_Part):
+class Security(Part):
     """Who may come in. All runtime."""
 
     client_keys: Annotated[tuple[Sha256, ...], Field(max_length=1000)] = ()
@@ -242,7 +195,7 @@ class Security(_Part):
     """Tokens of port 8090, all accepted; the first is also shown to the planner."""
 
 
-class EndpointSafety(_Part):
+class EndpointSafety(Part):
     """Which addresses an external endpoint must not have; the agent checks what it resolves."""
 
     denied_cidrs: Annotated[tuple[Network, ...], Field(max_length=256)] = ()
@@ -251,7 +204,7 @@ class EndpointSafety(_Part):
     """Allowed whatever else is said."""
 
 
-class RoutingTable(_Part):
+class RoutingTable(Part):
     """What is to be in force, without a version."""
 
     cluster: ObjectName
@@ -265,6 +218,7 @@ class RoutingTable(_Part):
     name that is not here 404. Reload."""
     upstreams: Annotated[tuple[Upstream, ...], Field(max_length=MAX_UPSTREAMS)] = ()
     planner: Planner = Planner()
+    sharing: Sharing = Sharing()
     breaker: Breaker = Breaker()
     retry: Retry = Retry()
     endpoint_safety: EndpointSafety = EndpointSafety()
@@ -343,17 +297,6 @@ def decode(text: bytes) -> RoutingDocument:
 def key_digest(key: str) -> str:
     """What the document holds of a client's API key."""
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def certificates_in(text: str) -> str | None:
-    """The certificates of a PEM text in the only form that a document takes; None without any."""
-    bodies = ["".join(found.split()) for found in _CERTIFICATE.findall(text)]
-    return "".join(_pem(body) for body in bodies) or None
-
-
-def _pem(body: str) -> str:
-    lines = "".join(f"{body[at : at + 64]}\n" for at in range(0, len(body), 64))
-    return f"{_BEGIN}\n{lines}{_END}\n"
 
 
 def _canonical(values: object) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autoglm_api.routing import RoutingDocument
+from autoglm_api.routingpolicies import Strategy
 from autoglm_dataplane.router_agent import files
 from autoglm_dataplane.router_agent.applier import Applier, How
 from autoglm_dataplane.router_agent.haproxy import (
@@ -20,6 +21,7 @@ from autoglm_dataplane.router_agent.haproxy import (
     HAProxyUnreachableError,
 )
 from autoglm_dataplane.router_agent.layout import Layout
+from autoglm_dataplane.router_agent.loadreader import LoadReader
 from autoglm_dataplane.router_agent.measures import Measures
 from autoglm_dataplane.router_agent.observed import ObservedServer
 from autoglm_dataplane.router_agent.pins import Pins, safe, unusable
@@ -50,6 +52,8 @@ class Intervals:
 
     poll_seconds: float
     resolve_seconds: float
+    load_seconds: float = 1.0
+    """Source: the design, weights are in force within a second."""
 
 
 class Agent:
@@ -64,6 +68,7 @@ class Agent:
         where: Layout,
         measures: Measures,
     ) -> None:
+        self._loads = LoadReader(haproxy)
         self._haproxy = haproxy
         self._applier = applier
         self._store = store
@@ -96,7 +101,22 @@ class Agent:
             await self._accept(document)
 
     async def watch(self, intervals: Intervals) -> None:
-        """Keep HAProxy at the newest document until cancelled."""
+        """Keep HAProxy at the newest document, and weights at the load, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look_again(intervals))
+            tasks.create_task(self._weigh_again(intervals.load_seconds))
+
+    async def _weigh_again(self, seconds: float) -> None:
+        while True:
+            try:
+                await self.weigh()
+            except (HAProxyUnreachableError, HAProxyRefusedError) as error:
+                logger.debug("weights not changed", extra={"reason": str(error)})
+            except Exception:
+                logger.exception("weighing failed")
+            await asyncio.sleep(seconds)
+
+    async def _look_again(self, intervals: Intervals) -> None:
         resolve_at = 0.0
         loop = asyncio.get_running_loop()
         while True:
@@ -130,6 +150,21 @@ class Agent:
             how = await self._applier.apply(self._rendered(self.current))
             if how is not How.NOTHING:
                 logger.info("table restored", extra={"how": how})
+
+    async def weigh(self) -> None:
+        """Read how busy the servers are and change their weights, if the strategy asks for it.
+
+        Raises:
+            HAProxyRefusedError: HAProxy did not take the weights.
+            HAProxyUnreachableError: no HAProxy answers.
+        """
+        document = self.current
+        if document is None or document.sharing.strategy is not Strategy.LOAD_AWARE:
+            return
+        if await self._loads.read(document):
+            async with self._changing:
+                if self.current is document:
+                    await self._applier.apply(self._rendered(document))
 
     async def servers(self) -> Mapping[str, Mapping[str, ObservedServer]]:
         """Every server as HAProxy sees it.
@@ -196,7 +231,8 @@ class Agent:
         logger.info("document in force", extra={"version": document.version, "how": how})
 
     def _rendered(self, document: RoutingDocument) -> Rendered:
-        return render(document, safe(document, self._pins.resolved()), self._where)
+        loads = self._loads.current if document.sharing.strategy is Strategy.LOAD_AWARE else {}
+        return render(document, safe(document, self._pins.resolved()), self._where, loads)
 
     def _known_bad(self, document: RoutingDocument) -> bool:
         bad = self.rejection

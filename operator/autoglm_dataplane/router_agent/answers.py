@@ -109,6 +109,20 @@ NONE_USABLE: Final = Answer(
     "No endpoint of this model can be used at the moment: try again later.",
     retry_after=True,
 )
+OVERLOADED: Final = Answer(
+    503,
+    UNAVAILABLE,
+    "overloaded",
+    "Every endpoint of this model has as many requests as it may have: try again later.",
+    retry_after=True,
+)
+TOO_MANY: Final = Answer(
+    429,
+    "rate_limit_error",
+    "rate_limit_exceeded",
+    "This endpoint had as many requests in the last minute as it may have: try again later.",
+    retry_after=True,
+)
 NOT_CONFIGURED: Final = Answer(
     503,
     UNAVAILABLE,

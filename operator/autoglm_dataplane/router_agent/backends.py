@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Final
 
 from autoglm_api.routing import (
@@ -13,10 +12,10 @@ from autoglm_api.routing import (
     Timeouts,
     Upstream,
 )
-from autoglm_dataplane.router_agent import answers, layout, names
+from autoglm_dataplane.router_agent import answers, balancing, layout, names
+from autoglm_dataplane.router_agent.balancing import Loads
 from autoglm_dataplane.router_agent.layout import Layout
 from autoglm_dataplane.router_agent.rendered import Backend, ServerLine
-from autoglm_dataplane.router_agent.shares import server_weights
 
 PLANNER_SILENCE_MILLISECONDS: Final = 3_600_000
 """A run may be silent as long as its longest step; the planner has limits of its own."""
@@ -59,28 +58,26 @@ def planner(document: RoutingDocument, where: Layout) -> Backend:
     return Backend(names.PLANNER, lines, options, _sorted(servers))
 
 
-def tier(document: RoutingDocument, members: Sequence[Upstream], where: Layout) -> Backend:
+def tier(
+    document: RoutingDocument, members: Sequence[Upstream], loads: Loads, where: Layout
+) -> Backend:
     """The upstreams of one model and priority, by their weights."""
-    shares: dict[str, Fraction] = {}
-    servers: dict[str, ServerLine] = {}
-    for upstream in members:
-        found = _members(upstream, where)
-        servers |= found
-        shares |= dict.fromkeys(found, Fraction(upstream.weight, len(found)))
-    weights = server_weights(shares)
-    weighted = {
-        name: ServerLine(server.address, server.port, weights[name], server.socket)
-        for name, server in servers.items()
-    }
-    lines = _towards_model(document, members, several=len(servers) > 1)
+    servers = balancing.shared(document, members, loads, where)
+    lines = (
+        *balancing.lines(document.sharing),
+        *_towards_model(document, members, several=len(servers) > 1),
+    )
     name = names.tier(members[0].model, members[0].priority)
-    return Backend(name, lines, _circuit(document), _sorted(weighted))
+    return Backend(name, lines, _circuit(document), servers)
 
 
 def direct(document: RoutingDocument, upstream: Upstream, where: Layout) -> Backend:
     """One upstream alone, for who chose it by name. Its circuits are its own."""
-    servers = _members(upstream, where)
-    lines = _towards_model(document, (upstream,), several=len(servers) > 1)
+    servers = balancing.members(upstream, where)
+    lines = (
+        "    balance roundrobin",
+        *_towards_model(document, (upstream,), several=len(servers) > 1),
+    )
     return Backend(names.direct(upstream.name), lines, _circuit(document), _sorted(servers))
 
 
@@ -127,8 +124,8 @@ def _towards_model(
 ) -> tuple[str, ...]:
     limits = _largest([member.timeouts for member in members])
     return (
-        "    balance roundrobin",
         *_retries(document, members, several=several),
+        *_queue(members),
         *_timeouts(limits, grace=HOP_GRACE_MILLISECONDS),
         f"    timeout check {limits.first_byte_milliseconds}ms",
         *_probe(members[0].model),
@@ -154,6 +151,16 @@ def _retries(
         "    http-request disable-l7-retry unless { var(txn.repeat) -m bool }",
         f"    retry-on conn-failure empty-response response-timeout {_STATUSES}{busy}",
     )
+
+
+def _queue(members: Sequence[Upstream]) -> tuple[str, ...]:
+    """As many requests may wait for each server as it may have in flight; the next is refused."""
+    limits = [member.limits.max_concurrency for member in members]
+    if not all(limits):
+        return ()  # A server without a limit takes whatever comes.
+    longest = max(limit for limit in limits if limit)
+    full = answers.OVERLOADED.arguments()
+    return (f"    http-request return {full} if {{ avg_queue ge {longest} }}",)
 
 
 def _sent_once() -> tuple[str, ...]:
@@ -234,16 +241,6 @@ def _host(external: External) -> str:
     if external.port == _DEFAULT_PORTS[external.scheme]:
         return external.host
     return f"{external.host}:{external.port}"
-
-
-def _members(upstream: Upstream, where: Layout) -> dict[str, ServerLine]:
-    if upstream.external is not None:
-        socket = where.path(names.hop_socket(upstream.name))
-        return {upstream.name: ServerLine("", 0, 1, socket)}
-    return {
-        names.pod_server(upstream.name, server.uid): ServerLine(server.address, server.port, 1)
-        for server in upstream.servers
-    }
 
 
 def _sorted(servers: dict[str, ServerLine]) -> dict[str, ServerLine]:

@@ -98,8 +98,7 @@ def _servers(backend: Backend, found: Mapping[str, ObservedServer]) -> Iterator[
 
 def _added(backend: Backend, name: str, line: ServerLine) -> Iterator[Step]:
     server = f"{backend.name}/{name}"
-    place = f"{line.place} weight {line.weight} {backend.options}".rstrip()
-    yield Command(f"add server {server} {place}")
+    yield Command(f"add server {server} {backend.server(line)}")
     yield from _switched_on(backend, server)
 
 

@@ -4,7 +4,8 @@ Order matters: who comes in is asked before anything else is looked at, and the 
 are gone before a backend is chosen.
 """
 
-from autoglm_api.routing import ChatCompletionRetry, RoutingDocument
+from autoglm_api.routing import ChatCompletionRetry, RoutingDocument, Upstream
+from autoglm_api.routingpolicies import Limits
 from autoglm_dataplane.router_agent import answers, layout, names
 from autoglm_dataplane.router_agent.layout import Layout
 from autoglm_dataplane.router_agent.sections import BODY_SECONDS, SIGHT_BYTES
@@ -89,16 +90,29 @@ def metrics(where: Layout, *, ready: bool) -> tuple[str, ...]:
     )
 
 
-def hop(upstream: str, where: Layout) -> tuple[str, ...]:
+def hop(upstream: Upstream, where: Layout) -> tuple[str, ...]:
     """The way to an external endpoint: only behind it does a request get the endpoint's identity.
 
     A retry on another server therefore starts from the request without any key.
     """
     return (
-        f"frontend {names.hop(upstream)}",
-        f"    bind unix@{where.path(names.hop_socket(upstream))} mode 600",
+        f"frontend {names.hop(upstream.name)}",
+        f"    bind unix@{where.path(names.hop_socket(upstream.name))} mode 600",
         "    no log",
-        f"    default_backend {names.outside(upstream)}",
+        *_rated(upstream.limits),
+        f"    default_backend {names.outside(upstream.name)}",
+    )
+
+
+def _rated(limits: Limits) -> tuple[str, ...]:
+    """Counts what is let through, not what is refused: else a crowd would keep the door shut."""
+    if limits.requests_per_minute is None:
+        return ()
+    return (
+        "    stick-table type integer size 1 expire 2m store gpc0,gpc0_rate(60s)",
+        "    http-request track-sc0 int(1)",
+        _refused(answers.TOO_MANY, f"if {{ sc0_gpc0_rate ge {limits.requests_per_minute} }}"),
+        "    http-request sc-inc-gpc0(0)",
     )
 
 

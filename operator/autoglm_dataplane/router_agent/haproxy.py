@@ -14,6 +14,7 @@ from autoglm_dataplane.router_agent.observed import (
     Observed,
     ObservedServer,
     entries_of,
+    in_flight_of,
     is_staying,
     servers_of,
     structure_of,
@@ -73,6 +74,14 @@ class HAProxy:
             HAProxyUnreachableError: nothing answers.
         """
         return servers_of(await self.ask("@1 show servers state"))
+
+    async def in_flight(self) -> dict[str, int]:
+        """Requests that every server works on now, over all backends, by the server's name.
+
+        Raises:
+            HAProxyUnreachableError: nothing answers.
+        """
+        return in_flight_of(await self.ask("@1 show stat -1 4 -1"))
 
     async def carry_out(self, steps: Iterable[Step]) -> None:
         """Do the steps in order; a server that cannot be removed yet stays for the next time.

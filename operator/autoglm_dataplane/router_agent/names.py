@@ -66,3 +66,17 @@ def is_placeholder(server: str) -> bool:
 def model_map(rank: int) -> str:
     """Map from model to the backend of its tier of this rank, 0 being the preferred one."""
     return f"models-{rank}.map"
+
+
+def server_id(server: str) -> int:
+    """HAProxy's number of a server, 1..2^31-1: it decides its places on a hash's ring.
+
+    Made of the name, so that every router and every worker has the same ring.
+    """
+    digest = hashlib.sha256(server.encode()).digest()
+    return int.from_bytes(digest[:4]) % (2**31 - 1) + 1
+
+
+def cookie_value(server: str) -> str:
+    """What a client's cookie says about its server; nobody can read an address from it."""
+    return hashlib.sha256(server.encode()).hexdigest()[:16]

@@ -4,6 +4,7 @@ Everything is asked anew before every decision: the running process is the truth
 what we told it.
 """
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -83,6 +84,19 @@ def entries_of(show_map: str) -> dict[str, str]:
     """The entries of one map; each line is an identity, the key and the value."""
     rows = (line.split(maxsplit=2) for line in show_map.splitlines())
     return {row[1]: row[2] for row in rows if len(row) == 3}  # noqa: PLR2004 - see the docstring
+
+
+def in_flight_of(show_stat: str) -> dict[str, int]:
+    """Sessions of every server by its name; tiers and single upstreams name theirs alike.
+
+    Servers behind a hop are addresses and have names of their own.
+    """
+    lines = show_stat.removeprefix(_HEADER).splitlines()
+    found: dict[str, int] = {}
+    for row in csv.DictReader(lines):
+        name, count = row["svname"], row["scur"]
+        found[name] = found.get(name, 0) + int(count or 0)
+    return found
 
 
 def _server(row: Mapping[str, str]) -> ObservedServer:

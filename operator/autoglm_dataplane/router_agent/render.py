@@ -9,16 +9,19 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Final
 
 from autoglm_api.routing import RoutingDocument, Upstream
 from autoglm_dataplane.router_agent import backends, frontends, layout, names
 from autoglm_dataplane.router_agent.answers import NOT_CONFIGURED
+from autoglm_dataplane.router_agent.balancing import Loads
 from autoglm_dataplane.router_agent.layout import Layout
 from autoglm_dataplane.router_agent.rendered import Backend, Rendered
 from autoglm_dataplane.router_agent.sections import defaults_section, global_section
 
 Pins = Mapping[str, Sequence[str]]
 """Addresses of every external endpoint by upstream, already checked."""
+NO_LOADS: Final[Loads] = {}
 
 
 def bootstrap(where: Layout) -> Rendered:
@@ -37,7 +40,9 @@ def bootstrap(where: Layout) -> Rendered:
     return Rendered(lines, (), {})
 
 
-def render(document: RoutingDocument, pins: Pins, where: Layout) -> Rendered:
+def render(
+    document: RoutingDocument, pins: Pins, where: Layout, loads: Loads = NO_LOADS
+) -> Rendered:
     """Everything that HAProxy reads for this document."""
     models = _models_file(document, where)
     authorities = {
@@ -66,10 +71,12 @@ def render(document: RoutingDocument, pins: Pins, where: Layout) -> Rendered:
             line
             for upstream in _by_name(document)
             if upstream.external is not None
-            for line in frontends.hop(upstream.name, where)
+            for line in frontends.hop(upstream, where)
         ),
     )
-    return Rendered(prelude, tuple(_backends(document, pins, where)), maps, models | authorities)
+    return Rendered(
+        prelude, tuple(_backends(document, pins, loads, where)), maps, models | authorities
+    )
 
 
 def tiers(document: RoutingDocument) -> dict[tuple[str, int], tuple[Upstream, ...]]:
@@ -81,9 +88,11 @@ def tiers(document: RoutingDocument) -> dict[tuple[str, int], tuple[Upstream, ..
     }
 
 
-def _backends(document: RoutingDocument, pins: Pins, where: Layout) -> list[Backend]:
+def _backends(document: RoutingDocument, pins: Pins, loads: Loads, where: Layout) -> list[Backend]:
     found = [backends.unavailable(), backends.planner(document, where)]
-    found += [backends.tier(document, members, where) for members in tiers(document).values()]
+    found += [
+        backends.tier(document, members, loads, where) for members in tiers(document).values()
+    ]
     for upstream in _by_name(document):
         found.append(backends.direct(document, upstream, where))
         if upstream.external is not None:

@@ -22,6 +22,10 @@ class ServerLine:
     port: int
     weight: int
     socket: str | None = None
+    own: str = ""
+    """Options of this server alone, `fixed` among them."""
+    fixed: str = ""
+    """The part of `own` that all servers of its upstream share, and that only a reload changes."""
 
     @property
     def place(self) -> str:
@@ -52,13 +56,19 @@ class Backend:
     def structure(self) -> str:
         """What only a reload can change."""
         hops = [f"{name} {server.place}" for name, server in self.servers.items() if server.socket]
-        return "\n".join((self.name, *self.lines, self.options, *hops))
+        fixed = {f"{name.partition('.')[0]} {one.fixed}" for name, one in self.servers.items()}
+        shared = sorted(one for one in fixed if not one.endswith(" "))
+        return "\n".join((self.name, *self.lines, self.options, *hops, *shared))
+
+    def server(self, line: ServerLine) -> str:
+        """One server after its name, as files and `add server` have it."""
+        parts = (line.place, f"weight {line.weight}", line.own, self.options)
+        return " ".join(part for part in parts if part)
 
     def text(self) -> str:
         """The section of the configuration."""
         servers = [
-            f"    server {name} {server.place} weight {server.weight} {self.options}".rstrip()
-            for name, server in self.servers.items()
+            f"    server {name} {self.server(server)}" for name, server in self.servers.items()
         ]
         return "\n".join((f"backend {self.name}", *self.lines, *servers))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from autoglm_api import routing
+from autoglm_api import routing, routingvalues
 from autoglm_operator.decisions import addresses
 from autoglm_operator.decisions.references import Credentials
 
@@ -42,7 +42,7 @@ def external_of(external: ExternalEndpoint, credentials: Credentials) -> routing
         port=target.port,
         path=target.path,
         api_key=credentials.api_key,
-        ca=None if credentials.ca is None else routing.certificates_in(credentials.ca),
+        ca=None if credentials.ca is None else routingvalues.certificates_in(credentials.ca),
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from autoglm_api import labels, routing
+from autoglm_api import labels, routingvalues
 from autoglm_api.conditions import Reason
 from autoglm_operator.decisions.statuses import Verdict, fails
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 Manifest = dict[str, Any]
 
-_API_KEY: TypeAdapter[str] = TypeAdapter(routing.Credential)
+_API_KEY: TypeAdapter[str] = TypeAdapter(routingvalues.Credential)
 _KEY_ADVICE = "write one word of printable ASCII without blanks, at most 4096 characters"
-_CA: TypeAdapter[str] = TypeAdapter(routing.CertificateBundle)
+_CA: TypeAdapter[str] = TypeAdapter(routingvalues.CertificateBundle)
 _CA_ADVICE = "write PEM certificates, at most 64 KiB"
 
 
@@ -72,7 +72,7 @@ def credentials(endpoint: ModelEndpoint, secrets: Mapping[str, Manifest | None])
     ca = None if tls is None else _text(tls.ca_secret_ref, secrets)
     if key is not None and not _takes(_API_KEY, api_key):
         problem = _unusable(key, _KEY_ADVICE)
-    elif tls is not None and not _takes(_CA, routing.certificates_in(ca or "")):
+    elif tls is not None and not _takes(_CA, routingvalues.certificates_in(ca or "")):
         problem = _unusable(tls.ca_secret_ref, _CA_ADVICE)
     return Credentials(api_key, ca) if problem is None else Credentials(problem=problem)
 

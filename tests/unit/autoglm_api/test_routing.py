@@ -9,12 +9,12 @@ from autoglm_api.routing import (
     RoutingTable,
     RoutingTooLargeError,
     Security,
-    certificates_in,
     decode,
     encode,
     key_digest,
     seal,
 )
+from autoglm_api.routingvalues import certificates_in
 from routingtables import MODEL, a_document, a_managed, a_server, a_table, an_external
 
 CA = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"

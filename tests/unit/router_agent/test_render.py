@@ -19,9 +19,9 @@ from autoglm_api.routing import (
     Retry,
     RoutingTable,
     Scheme,
-    certificates_in,
     seal,
 )
+from autoglm_api.routingvalues import certificates_in
 from autoglm_dataplane.router_agent import answers
 from autoglm_dataplane.router_agent.layout import Layout, Ports
 from autoglm_dataplane.router_agent.render import bootstrap, render
