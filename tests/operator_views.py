@@ -88,7 +88,7 @@ def a_cluster(*upstreams: Object, status: Object | None = None, **spec: object) 
 
 
 def a_pod(uid: str, address: str = "10.0.0.1", *, ready: bool = True, revision: str = "") -> Object:
-    """A pod of any role."""
+    """A pod of any role; of a managed endpoint if it has a revision."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -33,7 +33,6 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 Routes = Mapping[tuple[str, str], Handler]
 
 AGENT_PORT = 9443
-MODEL_PORT = 8000
 LOOK_SECONDS = 0.2
 """Arbitrary, because it only has to be short against what tests wait for."""
 
@@ -76,7 +75,9 @@ class PlayedPods:
         self.models: dict[str, list[str]] = {}
         """Models that an endpoint's pods list; by default what the pod is told by its variables."""
         self.unready: set[str] = set()
-        """Roles and endpoints whose pods stay unready."""
+        """Roles, endpoints and revisions whose pods stay unready."""
+        self.garbage: set[str] = set()
+        """Endpoints and revisions whose servers answer every completion with 200 and no JSON."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -145,23 +146,34 @@ class PlayedPods:
                 await self._serve_agent(played, labels["autoglm.io/cluster"])
             elif "autoglm.io/endpoint" in labels:
                 await self._serve_model(played, labels["autoglm.io/endpoint"], pod)
-        ready = "False" if about in self.unready else "True"
-        conditions: list[Object] = pod.get("status", {}).get("conditions") or []
-        shown = next((each["status"] for each in conditions if each["type"] == "Ready"), None)
-        if shown != ready:
-            await asyncio.to_thread(self._show, played, ready)
+        told: list[Object] = pod.get("status", {}).get("conditions") or []
+        shown = {each["type"]: each["status"] for each in told}
+        gates = [each["conditionType"] for each in pod["spec"].get("readinessGates") or []]
+        up = about not in self.unready and labels.get("autoglm.io/revision") not in self.unready
+        open_gates = all(shown.get(gate) == "True" for gate in gates)
+        wanted = {"ContainersReady": up, "Ready": up and open_gates}
+        if any(shown.get(kind) != str(holds) for kind, holds in wanted.items()):
+            await asyncio.to_thread(self._show, played, wanted)
 
-    def _show(self, pod: PlayedPod, ready: str) -> None:
+    def _show(self, pod: PlayedPod, conditions: Mapping[str, bool]) -> None:
         status = {
             "phase": "Running",
             "podIP": pod.address,
             "podIPs": [{"ip": pod.address}],
             "conditions": [
-                {"type": kind, "status": ready, "lastTransitionTime": "2026-01-01T00:00:00Z"}
-                for kind in ("Ready", "ContainersReady")
+                {"type": kind, "status": str(holds), "lastTransitionTime": "2026-01-01T00:00:00Z"}
+                for kind, holds in conditions.items()
             ],
         }
-        self.kube.patch("Pod", pod.name, self.namespace, {"status": status}, subresource="status")
+        # As a kubelet does it: conditions of others stay.
+        self.kube.patch(
+            "Pod",
+            pod.name,
+            self.namespace,
+            {"status": status},
+            subresource="status",
+            kind_of_patch="strategic",
+        )
 
     async def _serve_model(self, played: PlayedPod, endpoint: str, pod: Object) -> None:
         async def models(_: web.Request) -> web.Response:
@@ -173,7 +185,15 @@ class PlayedPods:
             names = self.models.get(endpoint) or told.get("AUTOGLM_MODELS", "").split(",")
             return web.json_response({"object": "list", "data": [{"id": name} for name in names]})
 
-        await self._listen(played, {("GET", "/v1/models"): models}, MODEL_PORT, None)
+        async def completion(_: web.Request) -> web.Response:
+            if self.garbage & {endpoint, pod["metadata"]["labels"]["autoglm.io/revision"]}:
+                return web.Response(text="<html>welcome</html>")
+            message = {"role": "assistant", "content": "pong"}
+            return web.json_response({"choices": [{"index": 0, "message": message}]})
+
+        routes = {("GET", "/v1/models"): models, ("POST", "/v1/chat/completions"): completion}
+        port = int(pod["metadata"]["annotations"]["autoglm.io/port"])
+        await self._listen(played, routes, port, None)
 
     async def _serve_agent(self, played: PlayedPod, cluster: str) -> None:
         secret = await asyncio.to_thread(

@@ -2,13 +2,14 @@
 
 Names are resolved here, every address is judged, and the connection goes to the judged address, so
 that a name server cannot answer differently a moment later. Redirects are not followed; nothing of
-a reply but the list of model names is looked at, and nothing of it is ever passed on.
+a reply but the names of models is ever passed on, and those only in the form that names have.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ NOT_FOUND = 404
 # A list of models is a few kB; whatever is longer is none.
 REPLY_LIMIT = 1 << 20
 REFUSALS = frozenset({401, 403})
+# Source: the bounds of status.discoveredModels.
+MODELS_SHOWN = 32
+_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._:/@+]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,13 @@ class ProbeOutcome:
         ok: Whether the endpoint would have served.
         reason: Why.
         message: One sentence, always the same for the same fault, without anything of a reply.
+        models: Models that the endpoint listed, the first few by name.
     """
 
     ok: bool
     reason: Reason
     message: str
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +194,10 @@ async def _judged(response: httpx.Response, request: ProbeRequest) -> ProbeOutco
     if request.mode is HealthCheckMode.MODELS and request.model not in listed:
         return _not_served(request)
     return ProbeOutcome(
-        ok=True, reason=Reason.PROBE_SUCCEEDED, message="The endpoint serves its model."
+        ok=True,
+        reason=Reason.PROBE_SUCCEEDED,
+        message="The endpoint serves its model.",
+        models=tuple(sorted(name for name in listed if _NAME.fullmatch(name))[:MODELS_SHOWN]),
     )
 
 
@@ -210,9 +219,9 @@ def _listed(body: bytes, mode: HealthCheckMode) -> frozenset[str] | None:
     try:
         answer = cast("dict[str, Any]", json.loads(body))
         if mode is HealthCheckMode.COMPLETION:
-            return frozenset() if answer["choices"] else None
+            return frozenset() if "message" in answer["choices"][0] else None
         return frozenset(str(each["id"]) for each in answer["data"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
 
 

@@ -36,6 +36,7 @@ from autoglm_operator.reconcilers.internal import InternalTokens
 from autoglm_operator.reconcilers.modelendpoint import EndpointDeps, EndpointReconciler
 from autoglm_operator.reconcilers.operator_metrics import OperatorMetrics
 from autoglm_operator.reconcilers.probing import Probing
+from autoglm_operator.reconcilers.proving import Proving
 from autoglm_operator.reconcilers.receiver_certificate import ReceiverCertificate
 from autoglm_operator.reconcilers.reporting import Reporter
 from autoglm_operator.reconcilers.routing import RoutingPublisher
@@ -63,6 +64,7 @@ class Loops:
     clusters: Workers[ObjectKey]
     endpoints: Workers[ObjectKey]
     probes: Workers[ObjectKey]
+    proofs: Workers[ObjectKey]
     wakeups: Wakeups
     informer: Informer
     receiver_certificate: ReceiverCertificate
@@ -103,6 +105,7 @@ async def _lead(settings: OperatorSettings, loops: Loops) -> None:
         group.create_task(loops.clusters.run(settings.workers))
         group.create_task(loops.endpoints.run(settings.workers))
         group.create_task(loops.probes.run(settings.probe_workers))
+        group.create_task(loops.proofs.run(settings.probe_workers))
         group.create_task(loops.receiver_certificate.keep())
 
 
@@ -118,6 +121,7 @@ class _Machinery:
     clusters: WorkQueue[ObjectKey]
     endpoints: WorkQueue[ObjectKey]
     probes: WorkQueue[ObjectKey]
+    proofs: WorkQueue[ObjectKey]
     rng: random.Random
 
     @property
@@ -132,12 +136,13 @@ def _machinery(
 ) -> _Machinery:
     clock, rng = SystemClock(), random.Random()  # noqa: S311 - jitter, not secrets
     kube = client_of(settings, api, metrics, elector)
-    clusters, endpoints, probes = (
+    clusters, endpoints, probes, proofs = (
         WorkQueue[ObjectKey](name, clock, rng=rng, metrics=metrics)
-        for name in (kinds.AUTOGLM_CLUSTER.kind, kinds.MODEL_ENDPOINT.kind, "Probe")
+        for name in (kinds.AUTOGLM_CLUSTER.kind, kinds.MODEL_ENDPOINT.kind, "Probe", "Proof")
     )
     store = ObjectStore({kinds.POD: trim_pod})
-    return _Machinery(settings, metrics, clock, kube, store, clusters, endpoints, probes, rng)
+    queues = (clusters, endpoints, probes, proofs)
+    return _Machinery(settings, metrics, clock, kube, store, *queues, rng)
 
 
 async def _loops(
@@ -162,14 +167,24 @@ async def _loops(
         metrics=metrics,
     )
     probing.on_change = machinery.endpoints.add
+    proving = Proving(
+        kube,
+        machinery.store,
+        prober,
+        clock,
+        queue=machinery.proofs,
+        metrics=metrics,
+        manager=labels.OPERATOR,
+    )
     authority = Authority(kube, clock, settings.namespace)
-    endpoint, cluster = _reconcilers(machinery, probing, safety, authority, agents)
+    endpoint, cluster = _reconcilers(machinery, probing, proving, safety, authority, agents)
     wakeups = Wakeups(machinery.store, machinery.clusters, machinery.endpoints)
     work = partial(Workers[ObjectKey], clock=clock, metrics=metrics, fatal=(errors.NotLeader,))
     return Loops(
         clusters=work(machinery.clusters, cluster.reconcile),
         endpoints=work(machinery.endpoints, endpoint.reconcile),
         probes=work(machinery.probes, probing.probe),
+        proofs=work(machinery.proofs, proving.prove),
         wakeups=wakeups,
         informer=_informer(machinery, wakeups, elector),
         receiver_certificate=ReceiverCertificate(
@@ -201,6 +216,7 @@ def _informer(machinery: _Machinery, wakeups: Wakeups, elector: Elector) -> Info
 def _reconcilers(
     machinery: _Machinery,
     probing: Probing,
+    proving: Proving,
     safety: Safety,
     authority: Authority,
     agents: AgentClient,
@@ -208,7 +224,7 @@ def _reconcilers(
     kube, store, clock = machinery.kube, machinery.store, machinery.clock
     pod = machinery.settings.pod_name or labels.OPERATOR
     events = EventRecorder(kube, clock, EventSource("autoglm.io/operator", pod))
-    applier = Applier(kube, store, labels.OPERATOR)
+    applier = Applier(kube, store, labels.OPERATOR, clock)
     reporter = Reporter(kube, store, events, labels.OPERATOR)
     new_token = partial(randomness.token_urlsafe, 32)
     endpoint = EndpointDeps(
@@ -217,6 +233,7 @@ def _reconcilers(
         applier=applier,
         reporter=reporter,
         probing=probing,
+        proving=proving,
         clock=clock,
         images=machinery.images,
         safety=safety,

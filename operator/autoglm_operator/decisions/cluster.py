@@ -14,7 +14,7 @@ from autoglm_api import labels
 from autoglm_api.autoglmcluster import AutoGLMClusterStatus, RoleStatus, RoutingStatus
 from autoglm_api.conditions import ConditionType, Reason, is_true
 from autoglm_operator.decisions import drift
-from autoglm_operator.decisions.endpoint import workload_is_current
+from autoglm_operator.decisions.podstates import workload_is_current
 from autoglm_operator.decisions.statuses import Verdict, conditions_of, fails, holds
 
 if TYPE_CHECKING:

@@ -46,6 +46,11 @@ class Outcome(Protocol):
         """One sentence, always the same for the same fault."""
         ...
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Models that the endpoint listed; empty if it was not asked."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -59,6 +64,7 @@ class Health:
         failures: Failed probes in a row.
         successes: Good probes in a row.
         failing_since: Monotonic time of the first of the failures; None while there are none.
+        models: Models that the endpoint listed last; empty if it never was asked.
     """
 
     about: str
@@ -68,6 +74,7 @@ class Health:
     failures: int = 0
     successes: int = 0
     failing_since: float | None = None
+    models: tuple[str, ...] = ()
 
 
 def advance(health: Health, outcome: Outcome, check: HealthCheck, now: float) -> Health:
@@ -80,7 +87,13 @@ def advance(health: Health, outcome: Outcome, check: HealthCheck, now: float) ->
         now: Monotonic time.
     """
     if outcome.ok:
-        counted = replace(health, failures=0, successes=health.successes + 1, failing_since=None)
+        counted = replace(
+            health,
+            failures=0,
+            successes=health.successes + 1,
+            failing_since=None,
+            models=outcome.models or health.models,
+        )
         convinced = counted.successes >= check.success_threshold or health.healthy is True
     else:
         since = now if health.failing_since is None else health.failing_since
@@ -98,10 +111,11 @@ def advance(health: Health, outcome: Outcome, check: HealthCheck, now: float) ->
 
 def looks_different(before: Health | None, after: Health) -> bool:
     """Whether a status that shows the record would change."""
-    return before is None or (before.healthy, before.reason, before.message) != (
+    return before is None or (before.healthy, before.reason, before.message, before.models) != (
         after.healthy,
         after.reason,
         after.message,
+        after.models,
     )
 
 

@@ -15,7 +15,7 @@ from autoglm_api import routing, virtualmodels
 from autoglm_api.autoglmcluster import UpstreamStatus
 from autoglm_api.conditions import ConditionType, is_true
 from autoglm_operator.decisions import externals
-from autoglm_operator.decisions.endpoint import ready_pods
+from autoglm_operator.decisions.podstates import ready_pods
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

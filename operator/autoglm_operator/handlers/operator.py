@@ -21,6 +21,9 @@ Manifest = dict[str, Any]
 # Every child carries this label; the API server sends nothing else.
 _CHILDREN = labels.OWNER_UID
 
+_POD_STATUS = ("phase", "podIP", "conditions")
+_CONTAINER_STATUS = ("name", "state", "lastState", "restartCount")
+
 WATCHED = (
     Watched(kinds.AUTOGLM_CLUSTER),
     Watched(kinds.MODEL_ENDPOINT),
@@ -28,6 +31,7 @@ WATCHED = (
     Watched(kinds.STATEFUL_SET, _CHILDREN),
     Watched(kinds.SERVICE, _CHILDREN),
     Watched(kinds.POD_DISRUPTION_BUDGET, _CHILDREN),
+    Watched(kinds.HORIZONTAL_POD_AUTOSCALER, _CHILDREN),
     Watched(kinds.POD, _CHILDREN),
 )
 
@@ -108,14 +112,19 @@ def asks_for_work(before: Manifest | None, after: Manifest | None) -> bool:
 
 
 def trim_pod(pod: Manifest) -> Manifest:
-    """What is read of a pod: identity, owners, address, phase and conditions."""
+    """What is read of a pod: identity, owners, address, phase, conditions, states of containers."""
     kept = trim(pod)
     spec: Manifest = pod.get("spec") or {}
     status: Manifest = pod.get("status") or {}
     kept["spec"] = {"nodeName": spec.get("nodeName")}
-    kept["status"] = {
-        field: status[field] for field in ("phase", "podIP", "conditions") if field in status
-    }
+    kept["status"] = {field: status[field] for field in _POD_STATUS if field in status}
+    for field in ("initContainerStatuses", "containerStatuses"):
+        containers: list[Manifest] = status.get(field) or []
+        if containers:
+            kept["status"][field] = [
+                {part: each[part] for part in _CONTAINER_STATUS if part in each}
+                for each in containers
+            ]
     return kept
 
 

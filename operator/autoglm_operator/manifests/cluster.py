@@ -11,7 +11,7 @@ from autoglm_operator.manifests import executor, planner, router, store
 from autoglm_operator.manifests.taskroles import TaskRole
 
 if TYPE_CHECKING:
-    from autoglm_api.autoglmcluster import AutoGLMCluster
+    from autoglm_api.autoglmcluster import AutoGLMCluster, ExecutorRole
     from autoglm_operator.manifests.pods import Images, Manifest, Owner
 
 
@@ -38,5 +38,12 @@ def children(cluster: AutoGLMCluster, owner: Owner, images: Images, model: str) 
             model=model,
             strategy=spec.cooperation.strategy,
         ),
-        *executor.children(TaskRole(owner, images, spec.executor.replicas, timeout, spec.executor)),
+        *executor.children(
+            TaskRole(owner, images, _executors(spec.executor), timeout, spec.executor),
+            spec.executor.autoscaling,
+        ),
     ]
+
+
+def _executors(role: ExecutorRole) -> int | None:
+    return role.initial_replicas if role.autoscaling is None else None

@@ -1,17 +1,19 @@
-"""The children of a Managed ModelEndpoint: Deployment per revision, Service, disruption budget.
+"""The children of a Managed ModelEndpoint: Deployment per revision, Service, budget, autoscaler.
 
-Never decides which revision serves; a revision is a name for what its pods run.
+A revision is a name for what its pods run. Its pods come up beside those of the revision that
+serves; Service and autoscaler stay with the one that serves. Never decides which one that is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autoglm_api import labels
-from autoglm_api.modelendpoint import Engine
-from autoglm_operator.manifests import pods
+from autoglm_operator.manifests import artifacts, engines, pods
+from autoglm_operator.manifests.autoscaler import autoscaler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,11 +21,22 @@ if TYPE_CHECKING:
     from autoglm_api.modelendpoint import ManagedEndpoint, ModelEndpoint
     from autoglm_operator.manifests.pods import Images, Manifest, Owner, Pods
 
-PORT_NAME = "http"
+PORT_NAME = engines.PORT_NAME
 # Arbitrary, because short hashes only have to tell the revisions of one endpoint apart.
 REVISION_LENGTH = 8
-# A streamed answer may still be on its way when a pod is asked to end.
-GRACE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What serves now.
+
+    Attributes:
+        revision: The revision that serves; None while none ever did.
+        replicas: Number of pods that an autoscaler has chosen for it.
+    """
+
+    revision: str | None = None
+    replicas: int = 0
 
 
 def revision_of(template: Manifest) -> str:
@@ -32,95 +45,82 @@ def revision_of(template: Manifest) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:REVISION_LENGTH]
 
 
-def children(endpoint: ModelEndpoint, owner: Owner, images: Images) -> list[Manifest]:
+def children(
+    endpoint: ModelEndpoint, owner: Owner, images: Images, now: InForce | None = None
+) -> list[Manifest]:
     """All objects of a managed endpoint, as they should be; the first is the Deployment."""
+    now = now or InForce()
     managed = endpoint.spec.managed
     assert managed is not None  # noqa: S101 - the caller dispatches on the type
     own = labels.endpoint_labels(owner.name, owner.uid)
-    selector = labels.endpoint_selector(owner.name)
     template = _pods(endpoint.spec.model, managed, own, images)
     revision = revision_of(pods.pod_template(template))
+    active = now.revision or revision
+    name = labels.endpoint_service(owner.name)
     built = [
-        _deployment(owner, revision, own, managed, template),
+        _deployment(owner, revision, managed, template, now),
         pods.service(
             owner,
-            labels.endpoint_service(owner.name),
+            name,
             labels=own,
-            selector=selector,
-            ports={PORT_NAME: (80, managed.port)},
+            selector=labels.revision_selector(owner.name, active),
+            # By name, because another revision may listen on another port.
+            ports={PORT_NAME: (80, PORT_NAME)},
         ),
     ]
-    if managed.replicas >= pods.BUDGET_FROM_REPLICAS:
-        name = labels.endpoint_service(owner.name)
+    if managed.autoscaling is not None or managed.initial_replicas >= pods.BUDGET_FROM_REPLICAS:
+        selector = labels.endpoint_selector(owner.name)
         built.append(pods.disruption_budget(owner, name, labels=own, selector=selector))
+    if managed.autoscaling is not None:
+        deployment = labels.endpoint_deployment(owner.name, active)
+        built.append(
+            autoscaler(owner, name, labels=own, deployment=deployment, asked=managed.autoscaling)
+        )
     return built
 
 
 def _deployment(
-    owner: Owner, revision: str, own: Mapping[str, str], managed: ManagedEndpoint, template: Pods
+    owner: Owner, revision: str, managed: ManagedEndpoint, template: Pods, now: InForce
 ) -> Manifest:
-    marked = {**own, labels.REVISION: revision}
-    selector = {**labels.endpoint_selector(owner.name), labels.REVISION: revision}
-    revised = pods.Pods(
-        labels=marked,
-        containers=template.containers,
-        volumes=template.volumes,
-        options=template.options,
-        grace_seconds=template.grace_seconds,
-    )
-    return pods.deployment(
+    marked = {**template.labels, labels.REVISION: revision}
+    replicas, initial = _replicas(managed, now, coming=now.revision not in {None, revision})
+    built = pods.deployment(
         owner,
         labels.endpoint_deployment(owner.name, revision),
         labels=marked,
-        selector=selector,
-        replicas=managed.replicas,
-        pods=revised,
+        selector=labels.revision_selector(owner.name, revision),
+        replicas=replicas,
+        pods=replace(template, labels=marked),
     )
+    if initial is not None:
+        built["metadata"]["annotations"] = {labels.INITIAL_REPLICAS: str(initial)}
+    return built
+
+
+def _replicas(
+    managed: ManagedEndpoint, now: InForce, *, coming: bool
+) -> tuple[int | None, int | None]:
+    """Number of pods to apply, and the number to begin with where an autoscaler applies it."""
+    if managed.autoscaling is None:
+        return managed.initial_replicas, None
+    if coming:
+        # No autoscaler looks at it yet; it must carry what the one that serves carries.
+        return max(now.replicas, managed.initial_replicas), None
+    return None, managed.initial_replicas
 
 
 def _pods(model: str, managed: ManagedEndpoint, own: Mapping[str, str], images: Images) -> Pods:
-    server = (
-        _simulator(model, managed, images)
-        if managed.engine is Engine.SIMULATOR
-        else _custom(managed)
-    )
     return pods.Pods(
         labels=own,
-        containers=[server],
-        volumes=[{"name": "tmp", "emptyDir": {}}],
+        containers=[engines.server(model, managed, images)],
+        init_containers=artifacts.checks(managed, images),
+        volumes=engines.volumes(managed),
+        annotations={labels.MODEL: model, labels.PORT: str(managed.port)},
         options=managed,
-        grace_seconds=GRACE_SECONDS,
-    )
-
-
-def _simulator(model: str, managed: ManagedEndpoint, images: Images) -> Manifest:
-    return pods.container(
-        "server",
-        images.autoglm,
-        pull_policy=images.pull_policy,
-        options=managed,
-        args=["simulator"],
-        env=[
-            *pods.env(AUTOGLM_MODELS=model, AUTOGLM_PORT=str(managed.port)),
-            pods.field_env("POD_NAME", "metadata.name"),
-        ],
-        ports=[{"name": PORT_NAME, "containerPort": managed.port, "protocol": "TCP"}],
-        startupProbe=pods.http_probe("/healthz", PORT_NAME, periodSeconds=1, failureThreshold=60),
-        readinessProbe=pods.http_probe("/readyz", PORT_NAME, periodSeconds=2),
-        livenessProbe=pods.http_probe("/healthz", PORT_NAME, periodSeconds=10),
-        volumeMounts=[{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the pod's own
-    )
-
-
-def _custom(managed: ManagedEndpoint) -> Manifest:
-    # Model servers differ in their health paths; all of them list their models.
-    ready = pods.http_probe("/v1/models", PORT_NAME, periodSeconds=5, timeoutSeconds=5)
-    return pods.container(
-        "server",
-        str(managed.image),
-        options=managed,
-        args=list(managed.args or ()),
-        ports=[{"name": PORT_NAME, "containerPort": managed.port, "protocol": "TCP"}],
-        readinessProbe=ready,
-        volumeMounts=[{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the pod's own
+        grace_seconds=engines.grace_seconds(managed),
+        more={
+            "readinessGates": [{"conditionType": labels.COMPLETION}],
+            "runtimeClassName": managed.runtime_class_name,
+            "imagePullSecrets": [each.as_json() for each in managed.image_pull_secrets],
+        },
     )

@@ -75,6 +75,7 @@ class Pods:
         annotations: Annotations of the pods; a change rolls them.
         options: What the user said about placement.
         grace_seconds: Time to end after SIGTERM.
+        more: Further fields of the pod's spec in Kubernetes' spelling; empty ones are left out.
     """
 
     labels: Mapping[str, str]
@@ -84,6 +85,7 @@ class Pods:
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     options: PodOptions = field(default_factory=PodOptions)
     grace_seconds: int = 30
+    more: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 def child(kind: Kind, owner: Owner, name: str, labels: Mapping[str, str]) -> Manifest:
@@ -154,6 +156,11 @@ def container(
     return built
 
 
+def slept(seconds: int) -> Manifest:
+    """A lifecycle whose end waits, so that nobody sends the pod anything new when it ends."""
+    return {"preStop": {"sleep": {"seconds": seconds}}}
+
+
 def http_probe(path: str, port: int | str, **more: int) -> Manifest:
     """A probe by HTTP; further fields such as periodSeconds in Kubernetes' spelling."""
     return {"httpGet": {"path": path, "port": port}, **more}
@@ -195,6 +202,7 @@ def pod_template(pods: Pods) -> Manifest:
         spec["nodeSelector"] = dict(options.node_selector)
     if options.tolerations:
         spec["tolerations"] = [each.as_json() for each in options.tolerations]
+    spec |= {key: value for key, value in pods.more.items() if value}
     metadata: Manifest = {"labels": dict(pods.labels)}
     if pods.annotations:
         metadata["annotations"] = dict(pods.annotations)
@@ -255,7 +263,7 @@ def service(
     *,
     labels: Mapping[str, str],
     selector: Mapping[str, str],
-    ports: Mapping[str, tuple[int, int]],
+    ports: Mapping[str, tuple[int, int | str]],
 ) -> Manifest:
     """A ClusterIP Service.
 
@@ -264,7 +272,7 @@ def service(
         name: Its name.
         labels: Its own labels.
         selector: Labels of the pods behind it.
-        ports: Service port and pod port by name.
+        ports: Service port and pod port (its number or name) by name.
     """
     built = child(kinds.SERVICE, owner, name, labels)
     built["spec"] = {

@@ -14,7 +14,7 @@ from autoglm_api.modelendpoint import ModelEndpoint
 from autoglm_api.resource import UnreadableObject
 from autoglm_operator.clients import errors
 from autoglm_operator.decisions import cluster as decision
-from autoglm_operator.decisions import drift, references, statuses
+from autoglm_operator.decisions import drift, references, revisions, statuses
 from autoglm_operator.decisions import routing as table
 from autoglm_operator.manifests import cluster as manifests
 from autoglm_operator.manifests import secrets
@@ -53,6 +53,7 @@ CHILD_KINDS = (
     kinds.STATEFUL_SET,
     kinds.SERVICE,
     kinds.POD_DISRUPTION_BUDGET,
+    kinds.HORIZONTAL_POD_AUTOSCALER,
 )
 # The names under which clients reach planner and executors.
 VIRTUAL_MODELS = tuple(virtualmodels.NAMES)
@@ -176,8 +177,8 @@ class ClusterReconciler:
                 if ref.name not in read:
                     read[ref.name] = await deps.kube.get(kinds.SECRET, namespace, ref.name)
             credentials = references.credentials(endpoint, read)
-            pods = pods_of(deps.store, endpoint)
-            found.append(table.UpstreamSeen(upstream, endpoint, credentials, pods))
+            served, pods = _serving(deps.store, endpoint)
+            found.append(table.UpstreamSeen(upstream, served, credentials, pods))
         return tuple(found)
 
     def _endpoint(self, namespace: str, name: str) -> ModelEndpoint | None:
@@ -317,6 +318,15 @@ class ClusterReconciler:
             update={"conditions": conditions, "observed_generation": cluster.metadata.generation}
         )
         await self._deps.reporter.report(obj, status, conditions)
+
+
+def _serving(
+    store: ObjectStore, endpoint: ModelEndpoint
+) -> tuple[ModelEndpoint, tuple[Manifest, ...]]:
+    """An endpoint as its revision in force serves it, with the pods that requests may go to."""
+    children = store.owned(endpoint.metadata.uid, kinds.DEPLOYMENT)
+    served = revisions.as_served(endpoint, children)
+    return served, revisions.serving_pods(served, children, pods_of(store, endpoint))
 
 
 def _reported(cluster: AutoGLMCluster) -> decision.RoutingSeen:

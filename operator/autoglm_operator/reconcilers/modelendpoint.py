@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from autoglm_api import kinds, labels
 from autoglm_api.conditions import ConditionType, Reason, is_true
+from autoglm_api.leases import Mark
 from autoglm_api.modelendpoint import ModelEndpoint
 from autoglm_api.resource import UnreadableObject
 from autoglm_operator.clients import errors
 from autoglm_operator.decisions import endpoint as decision
-from autoglm_operator.decisions import references
+from autoglm_operator.decisions import podstates, references, revisions
 from autoglm_operator.manifests import endpoint as manifests
 from autoglm_operator.manifests.pods import Owner
 from autoglm_operator.reconcilers.applying import NameTakenError
+from autoglm_operator.runtime.keys import key_of
 from autoglm_operator.runtime.workqueue import Result
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from autoglm_operator.manifests.pods import Images
     from autoglm_operator.reconcilers.applying import Applier
     from autoglm_operator.reconcilers.probing import Probing
+    from autoglm_operator.reconcilers.proving import Proving
     from autoglm_operator.reconcilers.reporting import Reporter
     from autoglm_operator.runtime.clock import Clock
     from autoglm_operator.runtime.keys import ObjectKey
@@ -35,7 +38,14 @@ Manifest = dict[str, Any]
 SECRETS_SECONDS = 10.0
 # A foreign object carries no label of ours, so its disappearance is not seen by any watch.
 CONFLICT_SECONDS = 15.0
-CHILD_KINDS = (kinds.DEPLOYMENT, kinds.SERVICE, kinds.POD_DISRUPTION_BUDGET)
+# After another revision took over, before the pods of the last one go: routers are told meanwhile.
+TAKEOVER_SECONDS = 3.0
+CHILD_KINDS = (
+    kinds.DEPLOYMENT,
+    kinds.SERVICE,
+    kinds.POD_DISRUPTION_BUDGET,
+    kinds.HORIZONTAL_POD_AUTOSCALER,
+)
 
 
 class EndpointMetrics(Protocol):
@@ -55,6 +65,7 @@ class EndpointDeps:
     applier: Applier
     reporter: Reporter
     probing: Probing
+    proving: Proving
     clock: Clock
     images: Images
     safety: Safety
@@ -66,12 +77,14 @@ class EndpointReconciler:
 
     def __init__(self, deps: EndpointDeps) -> None:
         self._deps = deps
+        self._taken_over: dict[ObjectKey, float] = {}
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Bring one endpoint to its desired state and report."""
         obj = self._deps.store.get(kinds.MODEL_ENDPOINT, key.namespace, key.name)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             self._deps.probing.forget(key)
+            self._taken_over.pop(key, None)
             self._deps.metrics.observe_endpoint(key.namespace, key.name, ready=None)
             return Result()
         try:
@@ -84,7 +97,10 @@ class EndpointReconciler:
         plan = decision.decide(seen)
         changed, failure = await self._act(plan, endpoint)
         if plan.accepted.status:
-            self._deps.probing.look(key, endpoint)
+            self._deps.probing.look(key, endpoint, seen.credentials)
+            for pod in seen.pods:
+                if podstates.awaits_completion(pod):
+                    self._deps.proving.look(key_of(pod))
         refused = str(failure.message) if isinstance(failure, errors.ApiError) else None
         status = decision.status_of(
             await self._observe(key, endpoint) if changed else seen,
@@ -97,17 +113,20 @@ class EndpointReconciler:
         await self._deps.reporter.report(obj, status, status.conditions)
         if failure is not None:
             return Result(failed=True)
-        return Result(requeue_after=_next_look(endpoint, plan))
+        if status.active_revision != endpoint.status.active_revision:
+            self._taken_over[key] = self._deps.clock.monotonic()
+            return Result(requeue_after=TAKEOVER_SECONDS)
+        return Result(requeue_after=_next_look(seen, plan))
 
     async def _observe(self, key: ObjectKey, endpoint: ModelEndpoint) -> EndpointSeen:
-        deps, meta = self._deps, endpoint.metadata
+        deps, meta, now = self._deps, endpoint.metadata, self._deps.clock.monotonic()
         names = {ref.name for ref in references.wanted(endpoint)}
         secrets = {name: await deps.kube.get(kinds.SECRET, meta.namespace, name) for name in names}
+        live = [each for kind in CHILD_KINDS for each in deps.store.owned(meta.uid, kind)]
         desired: list[Manifest] = []
         if endpoint.spec.managed is not None:
             owner = Owner(kinds.MODEL_ENDPOINT, meta.namespace, meta.name, meta.uid)
-            desired = manifests.children(endpoint, owner, deps.images)
-        live = [each for kind in CHILD_KINDS for each in deps.store.owned(meta.uid, kind)]
+            desired = manifests.children(endpoint, owner, deps.images, _in_force(endpoint, live))
         return decision.EndpointSeen(
             endpoint=endpoint,
             safety=deps.safety,
@@ -117,6 +136,7 @@ class EndpointReconciler:
             live=live,
             foreign=await deps.applier.foreign(desired, meta.uid),
             pods=pods_of(deps.store, endpoint),
+            settling=now - self._taken_over.get(key, float("-inf")) < TAKEOVER_SECONDS,
         )
 
     async def _act(
@@ -128,6 +148,8 @@ class EndpointReconciler:
         try:
             for child in plan.apply:
                 changed |= await self._deps.applier.apply(child, uid)
+            for child, replicas in plan.scale:
+                changed |= await self._deps.applier.scale(child, replicas)
             for child in plan.delete:
                 await self._deps.applier.delete(child, uid)
                 changed = True
@@ -144,7 +166,19 @@ def pods_of(store: ObjectStore, endpoint: ModelEndpoint) -> tuple[Manifest, ...]
     return store.labelled(kinds.POD, meta.namespace, **{labels.OWNER_UID: meta.uid})
 
 
-def _next_look(endpoint: ModelEndpoint, plan: EndpointPlan) -> float | None:
+def _in_force(endpoint: ModelEndpoint, live: list[Manifest]) -> manifests.InForce:
+    serving = revisions.in_force(endpoint, live)
+    if serving is None:
+        return manifests.InForce()
+    found = revisions.of_revision(revisions.deployments(endpoint, live), serving)
+    return manifests.InForce(serving, max(int(each["spec"].get("replicas", 1)) for each in found))
+
+
+def _next_look(seen: EndpointSeen, plan: EndpointPlan) -> float | None:
     if plan.accepted.reason is Reason.NAME_CONFLICT:
         return CONFLICT_SECONDS
-    return SECRETS_SECONDS if references.wanted(endpoint) else None
+    if seen.settling:
+        return TAKEOVER_SECONDS
+    if references.wanted(seen.endpoint) or any(Mark.of(each) for each in seen.live):
+        return SECRETS_SECONDS
+    return None

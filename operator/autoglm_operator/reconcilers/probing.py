@@ -16,8 +16,8 @@ from autoglm_api.conditions import ConditionStatus, ConditionType, Reason, find_
 from autoglm_api.modelendpoint import ModelEndpoint
 from autoglm_api.resource import UnreadableObject
 from autoglm_operator.clients.probe import ProbeRequest
-from autoglm_operator.decisions import addresses, health, references
-from autoglm_operator.decisions.endpoint import ready_pods, spec_problem
+from autoglm_operator.decisions import addresses, health, references, revisions
+from autoglm_operator.decisions.endpoint import spec_problem
 from autoglm_operator.runtime.workqueue import Result, WorkQueue
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from autoglm_operator.clients.probe import EndpointProber, ProbeOutcome
     from autoglm_operator.decisions.addresses import Safety
     from autoglm_operator.decisions.health import Health
+    from autoglm_operator.decisions.references import Credentials
     from autoglm_operator.runtime.clock import Clock
     from autoglm_operator.runtime.keys import ObjectKey
     from autoglm_operator.runtime.store import ObjectStore
@@ -71,6 +72,7 @@ class Probing:
         self._records: dict[ObjectKey, Health] = {}
         self._windows: dict[ObjectKey, float] = {}
         self._probed_pods: dict[ObjectKey, frozenset[str]] = {}
+        self._credentials: dict[ObjectKey, Credentials] = {}
         self._round = 0
         self.on_change: Callable[[ObjectKey], None] = lambda _: None
 
@@ -80,10 +82,11 @@ class Probing:
         A new leader believes the status of its predecessor until its own first probe: nothing
         leaves a routing table because the operator restarted.
         """
-        known = self._own(key, endpoint)
+        served = self._served(endpoint)
+        known = self._own(key, served)
         if known is not None:
             return known
-        told = seeded(endpoint)
+        told = seeded(served)
         return None if told.healthy is None else told
 
     def unreliable(self) -> bool:
@@ -91,11 +94,13 @@ class Probing:
         window = max(self._windows.values(), default=0.0)
         return health.probes_unreliable(list(self._records.values()), window)
 
-    def look(self, key: ObjectKey, endpoint: ModelEndpoint) -> None:
-        """Probe soon what was never probed, or got pods that were never probed."""
+    def look(self, key: ObjectKey, endpoint: ModelEndpoint, credentials: Credentials) -> None:
+        """Probe soon what was never probed, got pods that were never probed, or another key."""
         pods = self._pod_uids(endpoint)
         probed = self._probed_pods.get(key, frozenset())
-        if self._own(key, endpoint) is None or not pods <= probed:
+        rotated = self._credentials.get(key, credentials) != credentials
+        self._credentials[key] = credentials
+        if rotated or self._own(key, self._served(endpoint)) is None or not pods <= probed:
             self._queue.add(key)
 
     def forget(self, key: ObjectKey) -> None:
@@ -103,6 +108,7 @@ class Probing:
         self._records.pop(key, None)
         self._windows.pop(key, None)
         self._probed_pods.pop(key, None)
+        self._credentials.pop(key, None)
         self._queue.discard(key)
 
     async def probe(self, key: ObjectKey) -> Result:
@@ -137,7 +143,7 @@ class Probing:
     def _note(self, key: ObjectKey, endpoint: ModelEndpoint, outcome: ProbeOutcome) -> None:
         self._metrics.observe_probe(outcome.reason)
         before = self.record(key, endpoint)
-        start = before or seeded(endpoint)
+        start = before or seeded(self._served(endpoint))
         after = health.advance(start, outcome, endpoint.spec.health_check, self._clock.monotonic())
         self._records[key] = after
         if health.looks_different(before, after):
@@ -151,20 +157,7 @@ class Probing:
         spec, meta = endpoint.spec, endpoint.metadata
         timeout = spec.health_check.timeout.total_seconds()
         if spec.external is None:
-            pods = ready_pods(self._pods(endpoint))
-            if not pods or spec.managed is None:
-                return None
-            self._round += 1
-            return ProbeRequest(
-                scheme="http",
-                host=str(pods[self._round % len(pods)]["status"]["podIP"]),
-                port=spec.managed.port,
-                path="/v1",
-                model=spec.model,
-                mode=spec.health_check.mode,
-                timeout=timeout,
-                trusted=True,
-            )
+            return self._request_to_pod(self._served(endpoint), timeout)
         names = {ref.name for ref in references.wanted(endpoint)}
         secrets = {name: await self._kube.get(kinds.SECRET, meta.namespace, name) for name in names}
         found = references.credentials(endpoint, secrets)
@@ -183,14 +176,37 @@ class Probing:
             ca=found.ca,
         )
 
-    def _pods(self, endpoint: ModelEndpoint) -> tuple[dict[str, Any], ...]:
+    def _request_to_pod(self, served: ModelEndpoint, timeout: float) -> ProbeRequest | None:
+        """Ask the pods that serve, one after the other."""
+        spec, pods = served.spec, self._serving(served)
+        if not pods or spec.managed is None:
+            return None
+        self._round += 1
+        return ProbeRequest(
+            scheme="http",
+            host=str(pods[self._round % len(pods)]["status"]["podIP"]),
+            port=spec.managed.port,
+            path="/v1",
+            model=spec.model,
+            mode=spec.health_check.mode,
+            timeout=timeout,
+            trusted=True,
+        )
+
+    def _served(self, endpoint: ModelEndpoint) -> ModelEndpoint:
+        owned = self._store.owned(endpoint.metadata.uid, kinds.DEPLOYMENT)
+        return revisions.as_served(endpoint, owned)
+
+    def _serving(self, endpoint: ModelEndpoint) -> tuple[dict[str, Any], ...]:
         meta = endpoint.metadata
-        return self._store.labelled(kinds.POD, meta.namespace, **{labels.OWNER_UID: meta.uid})
+        pods = self._store.labelled(kinds.POD, meta.namespace, **{labels.OWNER_UID: meta.uid})
+        owned = self._store.owned(meta.uid, kinds.DEPLOYMENT)
+        return revisions.serving_pods(endpoint, owned, pods)
 
     def _pod_uids(self, endpoint: ModelEndpoint) -> frozenset[str]:
         if endpoint.spec.managed is None:
             return frozenset()
-        return frozenset(str(pod["metadata"]["uid"]) for pod in ready_pods(self._pods(endpoint)))
+        return frozenset(str(pod["metadata"]["uid"]) for pod in self._serving(endpoint))
 
 
 def about(endpoint: ModelEndpoint) -> str:
@@ -207,13 +223,17 @@ def about(endpoint: ModelEndpoint) -> str:
 
 
 def seeded(endpoint: ModelEndpoint) -> Health:
-    """The record to start from: what the status says, if it is about the current spec."""
+    """The record to start from: what the status says, if it is about what is probed.
+
+    Pods that serve go on serving what they did whatever a new spec asks for.
+    """
     blank = health.Health(about(endpoint))
     said = find_condition(endpoint.status.conditions, ConditionType.HEALTHY)
+    stale = said is not None and said.observed_generation != endpoint.metadata.generation
     if (
         said is None
         or said.status is not ConditionStatus.TRUE
-        or said.observed_generation != endpoint.metadata.generation
+        or (stale and endpoint.spec.managed is None)
     ):
         return blank
     return health.Health(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from autoglm_api import labels, routing
 from autoglm_operator.clients.agent import Agent, AgentError, AgentRefusedError, Applied
 from autoglm_operator.decisions.cluster import RoutingSeen
-from autoglm_operator.decisions.endpoint import ready_pods
+from autoglm_operator.decisions.podstates import ready_pods
 from autoglm_operator.decisions.references import data_of
 from autoglm_operator.manifests import secrets
 from autoglm_operator.runtime import certificates

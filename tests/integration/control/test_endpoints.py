@@ -45,9 +45,11 @@ def test_becomes_ready_with_its_children(
     assert kube.get("Service", "local", namespace)
     assert kube.get("PodDisruptionBudget", "local", namespace)
     assert endpoint["status"]["replicas"] == 2
-    assert endpoint["status"]["selector"] == "autoglm.io/endpoint=local"
+    revision = endpoint["status"]["activeRevision"]
+    selector = f"autoglm.io/endpoint=local,autoglm.io/revision={revision}"
+    assert endpoint["status"]["selector"] == selector
     scale = kube.call("GET", kube.resource("ModelEndpoint").path(namespace, "local", "scale"))
-    assert scale["status"]["replicas"] == 2
+    assert scale["status"] == {"replicas": 2, "selector": selector}
 
 
 def test_repairs_children_that_somebody_changed_or_deleted(
@@ -72,7 +74,7 @@ def test_repairs_children_that_somebody_changed_or_deleted(
         return bool(
             deployment["spec"]["replicas"] == 2
             and deployment["metadata"]["labels"]["autoglm.io/owner-uid"] != "x"
-            and service["spec"]["selector"] == {"autoglm.io/endpoint": "local"}
+            and service["spec"]["selector"]["autoglm.io/endpoint"] == "local"
         )
 
     timeline.want(SOON, "Deployment and Service are as they should be", repaired)

@@ -17,7 +17,15 @@ from autoglm_operator.decisions.health import Health
 from autoglm_operator.decisions.references import Credentials
 from autoglm_operator.decisions.statuses import fails
 from autoglm_operator.manifests import endpoint as manifests
-from operator_views import ENDPOINT_OWNER, IMAGES, a_pod, an_endpoint, an_external, made
+from operator_views import (
+    ENDPOINT_OWNER,
+    IMAGES,
+    Object,
+    a_pod,
+    an_endpoint,
+    an_external,
+    made,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HEALTHY = Health("x", healthy=True, reason=Reason.PROBE_SUCCEEDED, message="It serves.")
@@ -34,6 +42,18 @@ def serving(of: ModelEndpoint) -> EndpointSeen:
     revision = endpoint_revision(bare)
     pods = [a_pod(f"p{n}", revision=revision) for n in (1, 2)]
     return seen(of, live=live, pods=pods, health=HEALTHY)
+
+
+def coming(old: ModelEndpoint, new: ModelEndpoint, *pods: Object, current: bool = False) -> Any:  # noqa: ANN401 - a view
+    """The new endpoint while the revision of the old one serves."""
+    before = endpoint_revision(seen(old))
+    told = new.model_copy(
+        update={"status": new.status.model_copy(update={"active_revision": before})}
+    )
+    live = [made(each, current=True) for each in seen(old).desired]
+    live.append(made(seen(new).desired[0], current=current))
+    kept = [a_pod("old", revision=before)]
+    return seen(told, live=live, pods=[*kept, *pods], health=HEALTHY)
 
 
 def endpoint_revision(view: EndpointSeen) -> str:
@@ -165,7 +185,8 @@ def test_a_child_that_the_api_server_refuses_is_reported() -> None:
 
 
 def test_no_ready_pod_is_not_healthy() -> None:
-    view = seen(an_endpoint(), pods=[a_pod("p", ready=False)])
+    bare = seen(an_endpoint())
+    view = replace(bare, pods=[a_pod("p", ready=False, revision=endpoint_revision(bare))])
     assert verdict(view, ConditionType.HEALTHY) == ("False", "PodsNotReady")
     assert verdict(view, ConditionType.DEGRADED) == ("True", "PodsNotReady")
 
@@ -176,29 +197,112 @@ def test_unprobed_is_unknown() -> None:
     assert verdict(half, ConditionType.HEALTHY) == ("Unknown", "NotProbed")
 
 
-def test_pods_that_end_or_have_no_address_do_not_serve() -> None:
-    going = a_pod("a")
-    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    nowhere = a_pod("b", "")
-    assert endpoint.ready_pods([going, nowhere, a_pod("d"), a_pod("c")]) == (
-        a_pod("c"),
-        a_pod("d"),
-    )
-
-
-def test_an_old_revision_goes_only_once_the_new_one_serves() -> None:
+def test_an_old_revision_goes_only_once_the_new_one_has_taken_over() -> None:
     old, new = an_endpoint(), an_endpoint(model="next")
-    old_children = [made(each, current=True) for each in seen(old).desired]
-    new_deployment = made(seen(new).desired[0])
-    view = seen(new, live=[*old_children, new_deployment])
+    view = coming(old, new)
     assert list(endpoint.decide(view).delete) == []
-    ready = replace(view, live=[*old_children, made(seen(new).desired[0], current=True)])
-    (gone,) = endpoint.decide(ready).delete
-    assert gone["metadata"]["name"] == old_children[0]["metadata"]["name"]
-    going = copy.deepcopy(old_children[0])
+    revision = endpoint_revision(view)
+    taken = new.model_copy(
+        update={"status": new.status.model_copy(update={"active_revision": revision})}
+    )
+    after = replace(view, endpoint=taken)
+    (gone,) = endpoint.decide(after).delete
+    assert gone["metadata"]["labels"]["autoglm.io/revision"] == endpoint_revision(seen(old))
+    assert list(endpoint.decide(replace(after, settling=True)).delete) == []
+    going = copy.deepcopy(gone)
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    again = replace(ready, live=[going, *ready.live[1:]])
+    again = replace(after, live=[going, *(each for each in after.live if each is not gone)])
     assert list(endpoint.decide(again).delete) == []
+
+
+def test_a_revision_that_never_served_goes_at_once() -> None:
+    old, new = an_endpoint(), an_endpoint(model="next")
+    live = [made(each) for each in seen(old).desired]
+    (gone,) = endpoint.decide(seen(new, live=live)).delete
+    assert gone["kind"] == "Deployment"
+
+
+def test_a_third_revision_takes_the_place_of_the_second() -> None:
+    view = coming(an_endpoint(), an_endpoint(model="next"))
+    third = seen(an_endpoint(model="third")).desired
+    (gone,) = endpoint.decide(replace(view, desired=third)).delete
+    assert gone["metadata"]["labels"]["autoglm.io/revision"] == endpoint_revision(view)
+
+
+def test_the_revision_that_serves_follows_the_number_of_pods() -> None:
+    more = {"engine": "Simulator", "replicas": 5, "port": 9000}
+    view = coming(an_endpoint(), an_endpoint(managed=more))
+    ((deployment, replicas),) = endpoint.decide(view).scale
+    assert (deployment["metadata"]["labels"]["autoglm.io/revision"], replicas) == (
+        endpoint_revision(seen(an_endpoint())),
+        5,
+    )
+    same = coming(an_endpoint(), an_endpoint(model="next"))
+    assert list(endpoint.decide(same).scale) == []
+    scaled = {"engine": "Simulator", "port": 9000, "autoscaling": {"maxReplicas": 9}}
+    assert list(endpoint.decide(coming(an_endpoint(), an_endpoint(managed=scaled))).scale) == []
+
+
+def test_a_new_revision_takes_over_as_a_whole() -> None:
+    old, new = an_endpoint(), an_endpoint(model="next")
+    revision = endpoint_revision(seen(new))
+    pods = [a_pod("a", revision=revision), a_pod("b", revision=revision)]
+    before = endpoint_revision(seen(old))
+    assert endpoint.active_revision(coming(old, new, *pods)) == before
+    assert endpoint.active_revision(coming(old, new, pods[0], current=True)) == before
+    assert endpoint.active_revision(coming(old, new, *pods, current=True)) == revision
+
+
+def test_says_why_a_new_revision_does_not_serve_and_stays_ready() -> None:
+    new = an_endpoint(model="next")
+    revision = endpoint_revision(seen(new))
+    slow = coming(an_endpoint(), new, a_pod("a", ready=False, revision=revision))
+    assert verdict(slow, ConditionType.DEGRADED) == ("True", "RolloutInProgress")
+    assert verdict(slow, ConditionType.READY) == ("True", "Ready")
+    pending = a_pod("a", ready=False, revision=revision)
+    pending["status"]["conditions"].append({"type": "PodScheduled", "reason": "Unschedulable"})
+    stuck = coming(an_endpoint(), new, pending)
+    assert verdict(stuck, ConditionType.DEGRADED) == ("True", "Unschedulable")
+    assert verdict(stuck, ConditionType.READY) == ("True", "Ready")
+    status = endpoint.status_of(stuck, endpoint.decide(stuck), None, NOW)
+    assert status.last_failure is not None
+    assert status.last_failure.reason == "Unschedulable"
+    assert (status.replicas, status.ready_replicas) == (1, 1)
+
+
+def test_a_first_revision_that_does_not_serve_says_why() -> None:
+    view = seen(an_endpoint())
+    pending = a_pod("a", ready=False, revision=endpoint_revision(view))
+    pending["status"]["conditions"].append({"type": "PodScheduled", "reason": "Unschedulable"})
+    stuck = replace(view, live=[made(view.desired[0])], pods=[pending])
+    assert verdict(stuck, ConditionType.DEGRADED) == ("True", "Unschedulable")
+    assert verdict(stuck, ConditionType.HEALTHY) == ("False", "Unschedulable")
+    assert verdict(stuck, ConditionType.READY) == ("False", "Unschedulable")
+    status = endpoint.status_of(stuck, endpoint.decide(stuck), None, NOW)
+    assert (status.active_revision, status.replicas, status.ready_replicas) == (None, 1, 0)
+
+
+def test_the_last_failure_stays_after_recovery() -> None:
+    bad = Health("x", healthy=False, reason=Reason.UNREACHABLE, message="Nobody there.")
+    view = seen(an_external(), health=bad)
+    failed = endpoint.status_of(view, endpoint.decide(view), None, NOW)
+    assert failed.last_failure is not None
+    assert (failed.last_failure.reason, failed.last_failure.time) == ("Unreachable", NOW)
+    well = seen(an_external().model_copy(update={"status": failed}), health=HEALTHY)
+    later = endpoint.status_of(well, endpoint.decide(well), None, NOW.replace(year=2027))
+    assert later.last_failure == failed.last_failure
+
+
+def test_discovered_models_stay_known_while_nobody_lists_them() -> None:
+    listed = replace(HEALTHY, models=("glm", "other"))
+    view = seen(an_external(), health=listed)
+    status = endpoint.status_of(view, endpoint.decide(view), None, NOW)
+    assert status.discovered_models == ("glm", "other")
+    again = an_external().model_copy(update={"status": status})
+    for health in (None, HEALTHY):
+        later = seen(again, health=health)
+        kept = endpoint.status_of(later, endpoint.decide(later), None, NOW)
+        assert kept.discovered_models == ("glm", "other")
 
 
 def test_a_budget_goes_with_the_second_replica() -> None:
@@ -206,24 +310,6 @@ def test_a_budget_goes_with_the_second_replica() -> None:
     single = an_endpoint(managed={"engine": "Simulator", "replicas": 1})
     (gone,) = endpoint.decide(seen(single, live=before)).delete
     assert gone["kind"] == "PodDisruptionBudget"
-
-
-def test_the_active_revision_is_the_one_that_serves() -> None:
-    view = seen(an_endpoint(), pods=[a_pod("p", revision="old")])
-    status = endpoint.status_of(view, endpoint.decide(view), None, NOW)
-    assert status.active_revision == "old"
-    told = an_endpoint(status={"activeRevision": "b"})
-    pods = [a_pod("p", revision="a"), a_pod("q", revision="b")]
-    both = seen(told, pods=pods)
-    assert endpoint.status_of(both, endpoint.decide(both), None, NOW).active_revision == "b"
-
-
-def test_an_outdated_workload_is_not_current() -> None:
-    live = made(seen(an_endpoint()).desired[0], current=True)
-    assert endpoint.workload_is_current(live)
-    live["metadata"]["generation"] = 2
-    assert not endpoint.workload_is_current(live)
-    assert not endpoint.workload_is_current({"metadata": {}, "spec": {}})
 
 
 @given(replicas=st.integers(0, 4), model=st.sampled_from(["a", "b"]), stale=st.booleans())

@@ -16,6 +16,7 @@ class Outcome:
     ok: bool
     reason: Reason
     message: str = "."
+    models: tuple[str, ...] = ()
 
 
 GOOD = Outcome(ok=True, reason=Reason.PROBE_SUCCEEDED)
@@ -89,3 +90,11 @@ def test_the_verdict_always_has_a_reason_of_its_own_sign(outcomes: list[Outcome]
     record = after(Health("x"), *outcomes)
     assert (record.healthy is True) == (record.reason is Reason.PROBE_SUCCEEDED)
     assert record.failures == 0 or record.successes == 0
+
+
+def test_remembers_the_models_that_were_listed_last() -> None:
+    listed = Outcome(ok=True, reason=Reason.PROBE_SUCCEEDED, models=("a", "b"))
+    known = after(Health("x"), listed, listed)
+    assert known.models == ("a", "b")
+    assert after(known, GOOD, BAD).models == ("a", "b")
+    assert health.looks_different(known, after(known, Outcome(True, listed.reason, ".", ("c",))))

@@ -119,10 +119,20 @@ def test_pods_are_trimmed_to_what_is_read() -> None:
     pod: Object = {
         "metadata": {"name": "p", "managedFields": []},
         "spec": {"nodeName": "n", "containers": [1]},
-        "status": {"podIP": "1", "phase": "Running", "containerStatuses": [1]},
+        "status": {
+            "podIP": "1",
+            "phase": "Running",
+            "hostIP": "2",
+            "initContainerStatuses": [],
+            "containerStatuses": [{"name": "server", "restartCount": 1, "imageID": "x"}],
+        },
     }
     assert trim_pod(pod) == {
         "metadata": {"name": "p"},
         "spec": {"nodeName": "n"},
-        "status": {"podIP": "1", "phase": "Running"},
+        "status": {
+            "podIP": "1",
+            "phase": "Running",
+            "containerStatuses": [{"name": "server", "restartCount": 1}],
+        },
     }
