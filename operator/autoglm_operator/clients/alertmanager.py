@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import httpx
-from pydantic import ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from autoglm_api.alerts import PolledAlert, ReceiverRef, Silence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -33,6 +33,9 @@ REPLY_LIMIT: Final = 64 * 2**20
 OK: Final = 200
 
 T = TypeVar("T", bound="SpecModel")
+R = TypeVar("R")
+
+_MOMENT: Final = TypeAdapter(AwareDatetime)
 # As httpx declares it, which is more than a text.
 Query = list[tuple[str, str | int | float | bool | None]]
 
@@ -143,13 +146,27 @@ class AlertmanagerClient:
         union = {each.id: each for each in replies.items if each.starts_at <= now < each.ends_at}
         return Answers(tuple(union.values()), replies.failures, replies.asked)
 
+    async def started(self) -> dict[str, datetime]:
+        """Since when each has run, by its URL; who does not answer is not there."""
+        urls = self.access.urls
+        replies = await asyncio.gather(*(self._ask(url, "status", [], _uptime) for url in urls))
+        return {
+            url: reply
+            for url, reply in zip(urls, replies, strict=True)
+            if not isinstance(reply, str)
+        }
+
     async def receivers(self) -> Answers[ReceiverRef]:
         """Names of all receivers in the configurations."""
         return await self._ask_all("receivers", [], ReceiverRef)
 
     async def _ask_all(self, what: str, query: Query, kind: type[T]) -> Answers[T]:
         urls = self.access.urls
-        replies = await asyncio.gather(*(self._ask(url, what, query, kind) for url in urls))
+
+        def read(listed: Any) -> list[T]:  # noqa: ANN401 - JSON
+            return [kind.model_validate(each) for each in cast("list[Any]", listed)]
+
+        replies = await asyncio.gather(*(self._ask(url, what, query, read) for url in urls))
         items: list[T] = []
         failures: dict[str, str] = {}
         for url, reply in zip(urls, replies, strict=True):
@@ -159,22 +176,22 @@ class AlertmanagerClient:
                 items += reply
         return Answers(tuple(items), failures, urls)
 
-    async def _ask(self, url: str, what: str, query: Query, kind: type[T]) -> list[T] | str:
-        """The objects that one Alertmanager lists, or the sentence that says why it does not."""
+    async def _ask(self, url: str, what: str, query: Query, read: Callable[[Any], R]) -> R | str:
+        """What one Alertmanager answers, or the sentence that says why it does not."""
         try:
             async with asyncio.timeout(self.timeout):
                 client = await self._client()
-                return await self._listed(client, f"{url.rstrip('/')}/api/v2/{what}", query, kind)
+                address = f"{url.rstrip('/')}/api/v2/{what}"
+                body = await self._answer(client, address, query)
+                return body if isinstance(body, str) else read(from_json(body))
         except TimeoutError:
             return f"It did not answer within {self.timeout:g} s."
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return f"It cannot be asked: {str(error) or type(error).__name__}."
-        except (ValidationError, ValueError, TypeError):
+        except (ValidationError, ValueError, TypeError, KeyError):
             return "It does not answer as Alertmanager's API, version 2, does."
 
-    async def _listed(
-        self, client: httpx.AsyncClient, url: str, query: Query, kind: type[T]
-    ) -> list[T] | str:
+    async def _answer(self, client: httpx.AsyncClient, url: str, query: Query) -> bytes | str:
         token_file = self.access.token_file
         token = None if token_file is None else await asyncio.to_thread(token_file.read_text)
         headers = {} if token is None else {"Authorization": f"Bearer {token.strip()}"}
@@ -186,8 +203,7 @@ class AlertmanagerClient:
                 body += chunk
                 if len(body) > REPLY_LIMIT:
                     return f"Its answer is longer than {REPLY_LIMIT} bytes."
-        listed = cast("list[Any]", from_json(bytes(body)))
-        return [kind.model_validate(each) for each in listed]
+        return bytes(body)
 
     async def _client(self) -> httpx.AsyncClient:
         """The connections, made anew when the authority's certificates have changed."""
@@ -207,6 +223,10 @@ class AlertmanagerClient:
                 ),
             )
         return self._trust.client
+
+
+def _uptime(status: Any) -> datetime:  # noqa: ANN401 - JSON
+    return _MOMENT.validate_python(status["uptime"])
 
 
 def _merged(one: PolledAlert, other: PolledAlert) -> PolledAlert:
