@@ -28,3 +28,12 @@ app.kubernetes.io/component: {{ .component }}
 {{- define "autoglm.user" -}}
 system:serviceaccount:{{ .root.Release.Namespace }}:{{ include "autoglm.name" .root }}-{{ .component }}
 {{- end -}}
+
+{{/* Where Jobs clean nodes; only with nodeHealing.enabled. */}}
+{{- define "autoglm.nodeJobs" -}}
+{{- include "autoglm.name" . -}}-node-jobs
+{{- end -}}
+
+{{- define "autoglm.pullSecretNames" -}}
+{{- $names := list -}}{{- range .Values.imagePullSecrets -}}{{- $names = append $names .name -}}{{- end -}}{{- join "," $names -}}
+{{- end -}}
