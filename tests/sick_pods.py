@@ -10,6 +10,7 @@ from collections.abc import Generator
 
 from kube import Kube, KubeError, KubeUnreachableError
 from kubeconfig import Object
+from played_nodes import TOLERATION
 
 LOOK_SECONDS = 0.2
 """Arbitrary, because it only has to be short against what tests wait for."""
@@ -32,6 +33,7 @@ def a_web_deployment(replicas: int = 2) -> Object:
                 "metadata": {"labels": labels},
                 "spec": {
                     "schedulerName": NOBODY,
+                    "tolerations": [TOLERATION],
                     "automountServiceAccountToken": False,
                     "securityContext": {
                         "runAsNonRoot": True,
