@@ -36,7 +36,7 @@ PARTITION = "autoglm_partition"
 """Name of the table of firewall rules that keeps peers apart."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Webhook:
     """Where alerts are sent and how the sender shows who it is.
 
@@ -45,7 +45,9 @@ class Webhook:
     """
 
     url: str
+    """With an address: the image has no file of host names."""
     ca_file: Path
+    server_name: str = "localhost"
     token_file: Path | None = None
     certificate: tuple[Path, Path] | None = None
     """Certificate and key of the sender."""
@@ -54,7 +56,8 @@ class Webhook:
 
     def configuration(self) -> Object:
         """As a webhook_config."""
-        http: Object = {"tls_config": {"ca_file": str(self.ca_file)}}
+        tls = {"ca_file": str(self.ca_file), "server_name": self.server_name}
+        http: Object = {"tls_config": tls}
         if self.certificate is not None:
             certificate, key = (str(file) for file in self.certificate)
             http["tls_config"] |= {"cert_file": certificate, "key_file": key}

@@ -43,6 +43,8 @@ class Trust:
 
     directory: Path
     context: ssl.SSLContext
+    authority: Path
+    """Its authority's certificate, for programs that trust by file."""
 
     @classmethod
     def made(cls, directory: Path) -> Self:
@@ -53,7 +55,10 @@ class Trust:
         directory.mkdir(exist_ok=True)
         (directory / "tls.crt").write_bytes(issued.certificate)
         (directory / "tls.key").write_bytes(issued.key)
-        return cls(directory, ssl.create_default_context(cadata=authority.certificate.decode()))
+        trusted = directory / "ca.crt"
+        trusted.write_bytes(authority.certificate)
+        context = ssl.create_default_context(cadata=authority.certificate.decode())
+        return cls(directory, context, trusted)
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,15 @@ class HealingProcess(ControlProcess):
     """One replica of either."""
 
     webhook_port: int = 0
+    keep_port: bool = False
+    """Whether it listens on the same port when it is started again, as behind a Service."""
 
     def told(self) -> Mapping[str, str]:
         """Where the receiver listens."""
         if self.subcommand != "receiver":
             return {}
-        self.webhook_port = free_port()
+        if not (self.keep_port and self.webhook_port):
+            self.webhook_port = free_port()
         return {"webhook_host": "127.0.0.1", "webhook_port": str(self.webhook_port)}
 
     def deliver(
