@@ -152,7 +152,6 @@ class Reason(StrEnum):
     SILENCED = "Silenced"
     STORM = "Storm"
     TOO_FEW_HEALTHY = "TooFewHealthy"
-    TOO_MANY_ISOLATED = "TooManyIsolated"
 
     # Receiver: what becomes of an alert
     ALERT_REFUSED = "AlertRefused"

@@ -9,14 +9,13 @@ Errors: a budget that refuses, and a lost reply, are retryable; everything else 
 """
 
 from datetime import datetime, timedelta
-from typing import Final
 
 from autoglm_api import kinds, labels
 from autoglm_api.conditions import Reason
 from autoglm_api.healingladder import ActionName, LadderStep
 from autoglm_api.healingrun import Intent, IntentVerb, StepRecord
 from autoglm_operator.clients import errors
-from autoglm_operator.decisions import restart, verification
+from autoglm_operator.decisions import evictions, restart, verification
 from autoglm_operator.decisions.healing import (
     ActionIO,
     Denial,
@@ -27,10 +26,6 @@ from autoglm_operator.decisions.healing import (
     Sighting,
 )
 from autoglm_operator.decisions.reading import Manifest, is_terminating, uid_of
-
-SEVERAL_BUDGETS: Final = "more than one PodDisruptionBudget"
-"""Part of the answer 500 that no repetition changes. Source: pkg/registry/core/pod/storage of
-Kubernetes."""
 
 
 class Restart:
@@ -61,7 +56,7 @@ class Restart:
         except errors.TooManyRequests as error:
             return Outcome(OutcomeKind.RETRYABLE, Reason.DISRUPTION_BUDGET, error.message)
         except errors.Unavailable as error:
-            if SEVERAL_BUDGETS in error.message:
+            if evictions.SEVERAL_BUDGETS in error.message:
                 return Outcome(OutcomeKind.FAILED, Reason.DISRUPTION_BUDGET, error.message)
             return Outcome(OutcomeKind.RETRYABLE, Reason.API_UNAVAILABLE, error.message)
         except errors.ApiError as error:

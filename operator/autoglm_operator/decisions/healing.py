@@ -49,6 +49,18 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class Fleet:
+    """All nodes and pods, where a ladder isolates a node."""
+
+    nodes: tuple[Manifest, ...] = ()
+    pods: tuple[Manifest, ...] = ()
+    """Pods of every namespace."""
+    workloads: tuple[Manifest, ...] = ()
+    """Deployments, StatefulSets and bare ReplicaSets: before a step those with pods on the node,
+    after it those that the step displaced, as far as they still exist."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """What a live look at a target showed; absent objects are None or missing."""
 
@@ -70,6 +82,8 @@ class Sighting:
     """The PersistentVolumeClaim, for targets of that kind."""
     node: Manifest | None = None
     """The Node, for targets of that kind."""
+    fleet: Fleet | None = None
+    """What else there is besides the node; None if the ladder isolates none."""
     ambiguous: str | None = None
     """Why the alert names no single object; None if it does, or names none."""
     logs: str | None = None

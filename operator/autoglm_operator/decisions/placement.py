@@ -1,34 +1,23 @@
 """Whether the pods of one node would find room on others.
 
-A careful estimate of what the scheduler would find, made before a node is emptied: requests, taints,
-node selectors and required node affinity count. Affinity between pods, spread constraints and the
-place of volumes do not, so that verification has the last word. Never looks anything up.
+An estimate of what the scheduler would find, made before a node is emptied: requests, taints, node
+selectors and required node affinity count. Affinity between pods, spread constraints and the place
+of volumes do not, so that verification has the last word. Never looks anything up.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
-from autoglm_operator.decisions import quantities, selection
-from autoglm_operator.decisions.nodes import is_schedulable, is_well, taints
-from autoglm_operator.decisions.quantities import Amounts
+from autoglm_operator.decisions import capacity, selection
+from autoglm_operator.decisions.capacity import Amounts
+from autoglm_operator.decisions.nodes import is_well
 from autoglm_operator.decisions.reading import Manifest, labels_of, name_of, part, parts
-
-_KEEPS_OUT: Final = ("NoSchedule", "NoExecute")
-_FINISHED: Final = ("Succeeded", "Failed")
-
-
-def takes_pods(node: Manifest) -> bool:
-    """Whether a node is well and not cordoned, so that it could take pods."""
-    return is_well(node) and is_schedulable(node)
 
 
 def admits(node: Manifest, pod: Manifest) -> bool:
-    """Whether a node's labels and taints would let a pod in, room aside."""
-    return _is_wanted(node, pod) and all(
-        any(_tolerates(each, taint) for each in parts(pod, "spec", "tolerations"))
-        for taint in taints(node)
-        if taint.get("effect") in _KEEPS_OUT
-    )
+    """Whether a node that is well would let a pod in, room aside."""
+    spec = part(pod, "spec")
+    return is_well(node) and capacity.takes(node, spec) and _has_affinity(node, spec)
 
 
 def homeless(
@@ -38,51 +27,39 @@ def homeless(
 
     Args:
         pods: The pods that would have to move.
-        nodes: The other nodes; those that take no pods do not count.
+        nodes: The nodes to which they could.
         everywhere: All pods, wherever they are.
     """
-    standby = [node for node in nodes if takes_pods(node)]
-    left = {name_of(node): quantities.free(node, _of(node, everywhere)) for node in standby}
-    without: list[Manifest] = []
-    for pod in sorted(pods, key=_size, reverse=True):
-        if not _place(pod, standby, left):
-            without.append(pod)
-    return without
+    by_node: dict[str, list[Manifest]] = {}
+    for pod in everywhere:
+        by_node.setdefault(str(part(pod, "spec").get("nodeName", "")), []).append(pod)
+    standby = list(nodes)
+    left = {name_of(node): capacity.free(node, by_node.get(name_of(node), [])) for node in standby}
+    return [pod for pod in sorted(pods, key=_size, reverse=True) if not _place(pod, standby, left)]
 
 
 def _place(pod: Manifest, nodes: Sequence[Manifest], left: dict[str, Amounts]) -> bool:
-    asked = quantities.requests(pod)
+    """Take the first room that a pod fits in."""
+    asked = capacity.requested(part(pod, "spec"))
     for node in nodes:
-        name = name_of(node)
-        if admits(node, pod) and quantities.fits(asked, left[name]):
-            left[name] = quantities.minus(left[name], asked)
+        room = left[name_of(node)]
+        fits = all(value <= room.get(key, Decimal()) for key, value in asked.items())
+        if fits and admits(node, pod):
+            left[name_of(node)] = {key: room[key] - asked.get(key, Decimal()) for key in room}
             return True
     return False
 
 
-def _of(node: Manifest, pods: Iterable[Manifest]) -> list[Manifest]:
-    return [
-        pod
-        for pod in pods
-        if part(pod, "spec").get("nodeName") == name_of(node)
-        and part(pod, "status").get("phase") not in _FINISHED
-    ]
+def _size(pod: Manifest) -> tuple[Decimal, Decimal, Decimal]:
+    """What makes a pod hard to place: devices first, then memory, then CPU."""
+    asked = capacity.requested(part(pod, "spec"))
+    devices = sum((value for key, value in asked.items() if "/" in key), Decimal())
+    return devices, asked.get("memory", Decimal()), asked.get("cpu", Decimal())
 
 
-def _size(pod: Manifest) -> tuple[float, ...]:
-    """What makes a pod hard to place: rare resources first, then memory, then CPU."""
-    asked = quantities.requests(pod)
-    rare = sum(amount for name, amount in asked.items() if "/" in name)
-    return (float(rare), float(asked.get("memory", 0)), float(asked.get("cpu", 0)))
-
-
-def _is_wanted(node: Manifest, pod: Manifest) -> bool:
-    labels = labels_of(node)
-    wanted: Mapping[str, str] = part(pod, "spec", "nodeSelector")
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
+def _has_affinity(node: Manifest, spec: Manifest) -> bool:
     required = part(
-        pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"
+        spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"
     )
     terms = parts(required, "nodeSelectorTerms")
     return not required or any(_fits_term(term, node) for term in terms)
@@ -90,19 +67,9 @@ def _is_wanted(node: Manifest, pod: Manifest) -> bool:
 
 def _fits_term(term: Manifest, node: Manifest) -> bool:
     labels, fields = labels_of(node), {"metadata.name": name_of(node)}
-    expressions = parts(term, "matchExpressions")
-    of_fields = parts(term, "matchFields")
+    expressions, of_fields = parts(term, "matchExpressions"), parts(term, "matchFields")
     # A term that says nothing fits nothing, as the scheduler has it.
     return bool(expressions or of_fields) and (
         all(selection.meets(each, labels) for each in expressions)
         and all(selection.meets(each, fields) for each in of_fields)
     )
-
-
-def _tolerates(toleration: Manifest, taint: Manifest) -> bool:
-    if toleration.get("effect") not in (None, "", taint.get("effect")):
-        return False
-    key = toleration.get("key")
-    if toleration.get("operator") == "Exists":
-        return key in (None, "", taint.get("key"))
-    return key == taint.get("key") and (toleration.get("value") or "") == (taint.get("value") or "")

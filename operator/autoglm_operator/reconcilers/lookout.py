@@ -48,7 +48,7 @@ async def read_policy(kube: Reader, run: HealingRun) -> HealingPolicy | None:
 async def read_pauses(kube: Reader, namespace: str, release_namespace: str) -> Pauses:
     """What stops healing in a namespace; what cannot be read stops it."""
     (everywhere, reverting), of_namespace = await asyncio.gather(
-        _paused_everywhere(kube, release_namespace),
+        read_switch(kube, release_namespace),
         kube.get(kinds.NAMESPACE, None, namespace),
     )
     marked = labels_of(of_namespace).get(labels.HEALING) if of_namespace is not None else None
@@ -67,6 +67,8 @@ async def look(kube: Reader, run: HealingRun) -> Sighting:
         seen = target.sighted_endpoint(bottom, await _active(kube, namespace, bottom))
     else:
         seen = target.sighted(await _climb(kube, namespace, bottom))
+    if seen.node is not None:
+        return replace(seen, fleet=await nodes.fleet(kube, run, seen.node))
     workload = seen.workload
     if workload is None or kinds.find(workload["apiVersion"], workload["kind"]) not in _REPLICATED:
         return seen
@@ -118,7 +120,7 @@ def selector_text(selector: Manifest) -> str:
     return ",".join(terms)
 
 
-async def _paused_everywhere(kube: Reader, release_namespace: str) -> tuple[str | None, bool]:
+async def read_switch(kube: Reader, release_namespace: str) -> tuple[str | None, bool]:
     """Why all healing is paused, and whether everything is to be undone."""
     where = f"ConfigMap {labels.PAUSE_CONFIG_MAP} in namespace {release_namespace}"
     try:
