@@ -39,6 +39,11 @@ SUBCOMMANDS = (
     Subcommand("planner", "plan tasks and answer their clients", "autoglm_dataplane.planner.main"),
     Subcommand("executor", "run subtasks", "autoglm_dataplane.executor.main"),
     Subcommand(
+        "verify-artifact",
+        "check a model's files before a server loads them",
+        "autoglm_dataplane.artifact.main",
+    ),
+    Subcommand(
         "simulator",
         "serve a seeded model double with the OpenAI API",
         "autoglm_dataplane.simulator.main",

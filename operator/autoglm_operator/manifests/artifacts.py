@@ -56,7 +56,9 @@ def checks(managed: ManagedEndpoint, images: Images) -> list[Manifest]:
         pull_policy=images.pull_policy,
         args=["verify-artifact"],
         env=pods.env(
-            AUTOGLM_ARTIFACT_DIGEST=artifact.digest, AUTOGLM_ARTIFACT_PATH=str(path_of(artifact))
+            AUTOGLM_ARTIFACT_DIGEST=artifact.digest,
+            AUTOGLM_ARTIFACT_PATH=str(path_of(artifact)),
+            AUTOGLM_ARTIFACT_VOLUME=MOUNT,
         ),
         volumeMounts=mounts(artifact),
     )

@@ -161,6 +161,7 @@ def test_the_files_are_checked_before_the_server_starts() -> None:
     assert check["env"] == [
         {"name": "AUTOGLM_ARTIFACT_DIGEST", "value": DIGEST},
         {"name": "AUTOGLM_ARTIFACT_PATH", "value": "/models"},
+        {"name": "AUTOGLM_ARTIFACT_VOLUME", "value": "/models"},
     ]
     assert check["resources"] == {"requests": {"cpu": "2"}}
     assert found["containers"][0]["resources"] == resources
