@@ -1,6 +1,5 @@
 """Every shipped rule fires when it should and only then, as the real promtool sees it."""
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,27 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-import images
-from buildcache.failures import BuildError
 from shipped_rules import RULES, alerts
 
 CASES = Path(__file__).parent / "cases"
 NAMES = sorted(path.name for path in RULES.glob("*.yaml"))
 ALWAYS_FIRING = {"Watchdog"}
-
-
-@pytest.fixture(scope="session")
-def promtool() -> list[str]:
-    """The command that starts promtool: the image's own, with the image's own C library."""
-    try:
-        root = images.ensure(["prometheus"])["prometheus"].rootfs
-    except BuildError as error:
-        found = shutil.which("promtool")
-        if found is None:
-            pytest.fail(f"There is no promtool on this machine, nor the image that has it: {error}")
-        return [found]
-    (loader,) = root.glob("usr/lib/*/ld-linux-*.so.*")
-    return [str(loader), "--library-path", str(loader.parent), str(root / "usr/bin/promtool")]
 
 
 def run(promtool: list[str], *words: str, where: Path) -> subprocess.CompletedProcess[str]:
