@@ -262,15 +262,9 @@ def apart(alertmanagers: Iterable[Alertmanager]) -> Generator[None]:
 
 
 def _network_is_ours() -> bool:
-    """Whether a process that started us lives in another network: then `exec` moved us here."""
-    networks: set[Path] = set()
-    process = os.getpid()
-    while process > 0:
-        with contextlib.suppress(OSError):
-            networks.add(Path(f"/proc/{process}/ns/net").readlink())
-        # Source: proc_pid_stat(5): the name, which may hold anything, ends in the last bracket.
-        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-    return len(networks) > 1
+    """Whether this network leads nowhere, as a test cluster's and unlike a machine's."""
+    done = subprocess.run(["ip", "route", "show", "default"], capture_output=True, check=True)
+    return not done.stdout.strip()
 
 
 def _nft(command: str) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoglm_api.alerts import Alert
+from autoglm_api.healingladder import ActionName
 from autoglm_api.healingpolicy import HealingPolicy
-from autoglm_api.healingrun import HealingRun, run_name
+from autoglm_api.healingrun import AlertSource, HealingRun, run_name
 from autoglm_operator.decisions import matching
 from episodes import a_policy
 
@@ -81,6 +82,22 @@ def test_an_untrusted_namespace_only_matches_alerts_that_name_it(
     assert matching.matches(a_policy(), {"alertname": "Crash", **labels}, NOBODY) is fits
 
 
+@pytest.mark.parametrize(
+    ("labels", "hint", "fits"),
+    [
+        ({"alertname": "Crash", "instance": "10.0.0.1"}, None, True),
+        ({"alertname": "Crash"}, ActionName.RESTART, True),
+        ({"alertname": "Crash"}, ActionName.CLEAN_DISK, False),
+        ({"alertname": "Stuck"}, ActionName.RESTART, False),
+    ],
+    ids=["no wish", "an action of the ladder", "an action that is not allowed", "another alert"],
+)
+def test_an_event_needs_matchers_and_the_action(
+    labels: dict[str, str], hint: ActionName | None, fits: bool
+) -> None:
+    assert matching.matches_event(a_policy(), labels, hint) is fits
+
+
 def test_a_hostile_expression_takes_no_longer_than_its_input() -> None:
     policy = policy_for(matcher("alertname", "(a+)+b", "=~"))
 
@@ -119,6 +136,14 @@ def test_a_run_copies_policy_and_alert() -> None:
     assert run.spec.policy.ladder == a_policy().spec.ladder
     assert run.spec.alert.labels["pod"] == "web-1"
     assert run.spec.as_json()["alert"]["startsAt"] == "2026-03-01T11:59:00.123Z"
+
+
+def test_a_run_names_who_reported_it_and_what_was_wished_for() -> None:
+    built = matching.run_for(a_policy(), an_alert(), AlertSource.EVENT, ActionName.RESTART)
+
+    alert = HealingRun.read(built).spec.alert
+    assert (alert.source, alert.action_hint) == (AlertSource.EVENT, ActionName.RESTART)
+    assert matching.run_path(a_policy(), an_alert()) == f"team-a/{built['metadata']['name']}"
 
 
 def test_an_alert_that_does_not_fit_into_a_run_is_refused() -> None:
