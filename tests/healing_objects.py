@@ -74,6 +74,10 @@ class Sender:
         body = {"version": "4", "groupKey": "{}", "status": "firing", "alerts": list(alerts)}
         return self.receiver.deliver(body | document, self.token, self.trust.context)
 
+    def event(self, event: Object) -> httpx.Response:
+        """Post a flat event."""
+        return self.receiver.deliver(event, self.token, self.trust.context, "/v1/events")
+
 
 def allow(kube: Kube, release: str, account: str) -> None:
     """Give a ServiceAccount the right to post alerts."""

@@ -31,16 +31,21 @@ class HealingProcess(ControlProcess):
             self.webhook_port = free_port()
         return {"webhook_host": "127.0.0.1", "webhook_port": str(self.webhook_port)}
 
+    def knows_a_policy(self) -> bool:
+        """Whether a receiver has learnt of a policy; before that no alert matches."""
+        return b"policy learnt" in self.log.read_bytes()
+
     def deliver(
         self,
         body: bytes | dict[str, Any],
         token: str | None,
         trust: ssl.SSLContext,
+        path: str = "/v1/alertmanager",
     ) -> httpx.Response:
         """Post to the webhook as Alertmanager does."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         with httpx.Client(verify=trust, trust_env=False, timeout=ANSWER_SECONDS) as client:
-            url = f"https://localhost:{self.webhook_port}/v1/alertmanager"
+            url = f"https://localhost:{self.webhook_port}{path}"
             if isinstance(body, dict):
                 return client.post(url, json=body, headers=headers)
             return client.post(url, content=body, headers=headers)

@@ -181,9 +181,7 @@ def ground(request: pytest.FixtureRequest, make_policy: MakePolicy) -> Ground:
 
 def wants_ready(receiver: HealingProcess) -> None:
     Timeline().want(within(READY_SECONDS), "the receiver is ready", receiver.ready)
-    Timeline().want(
-        SOON, "the policy is known", lambda: b"policy learnt" in receiver.log.read_bytes()
-    )
+    Timeline().want(SOON, "the policy is known", receiver.knows_a_policy)
 
 
 @pytest.mark.parametrize("name", ["account", "static", "certificate"])
