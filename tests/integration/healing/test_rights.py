@@ -36,6 +36,7 @@ WANTED = (
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
 )
+EPISODES = f"{RELEASE}-event-episodes"
 EVERYWHERE = frozenset({"ClusterRole", "ClusterRoleBinding", *WANTED[-2:]})
 
 
@@ -43,7 +44,10 @@ def rendered(release: str) -> list[dict[str, Any]]:
     """What the chart grants and forbids, and the healer's Deployment without pods."""
     helm = programs.ensure(["helm"])["helm"]
     done = subprocess.run(
-        [str(helm), "template", RELEASE, str(CHART), "--namespace", release],
+        [
+            *(str(helm), "template", RELEASE, str(CHART), "--namespace", release),
+            *("--set", "events.namespaces={team-a}"),
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -51,6 +55,8 @@ def rendered(release: str) -> list[dict[str, Any]]:
     documents = [each for each in yaml.safe_load_all(done.stdout) if each]
     kept = [each for each in documents if each["kind"] in WANTED]
     for each in documents:
+        if each["metadata"]["name"] == EPISODES:
+            kept.append(each)
         if each["kind"] == "Deployment" and each["metadata"]["name"].endswith("-healer"):
             each["spec"]["replicas"] = 0
             kept.append(each)
@@ -112,6 +118,31 @@ def test_an_alert_ends_in_a_repair_with_the_rights_of_the_chart(
     assert [str(call) for call in forbidden] == []
     proofs = [record for record in scene.proxy.records() if record.call.dry_run]
     assert {(proof.call.name, proof.applied) for proof in proofs[-1:]} == {(deployment, False)}
+
+
+def test_an_event_is_stored_with_the_rights_of_the_chart(
+    scene: Scene, trust: Trust, make_process: MakeProcess, accounts: dict[str, str]
+) -> None:
+    kube, release = scene.kube, scene.release
+    receiver = make_process(
+        "receiver",
+        token=accounts["receiver"],
+        tls_directory=str(trust.directory),
+        event_namespaces=scene.namespace,
+        episodes_name=EPISODES,
+    )
+    scene.make_policy()
+    allow(kube, release, "sender")
+    sender = Sender(receiver, trust, token_of(kube, release, "sender"))
+    event = {"alert": "KubePodCrashLooping", "instance": "10.0.0.1", "action": "scale_out"}
+    with running(receiver):
+        Timeline().want(within(READY_SECONDS), "the receiver is ready", receiver.ready)
+        Timeline().want(SOON, "the policy is known", receiver.knows_a_policy)
+        wishes = ("scale_out", "trigger_restart_service", "trigger_restart_service")
+        outcomes = [sender.event(event | {"action": wish}).json()["outcomes"] for wish in wishes]
+    assert outcomes == [{"Unmatched": 1}, {"Stored": 1}, {"Known": 1}]
+    forbidden = [record.call for record in scene.proxy.records() if record.status == 403]
+    assert [str(call) for call in forbidden] == []
 
 
 @pytest.mark.usefixtures("accounts")
