@@ -54,6 +54,13 @@ def a_web_deployment(replicas: int = 2) -> Object:
     }
 
 
+def address_of(pod: Object) -> str:
+    """The address that a pod is played with: the same as long as it lives."""
+    number = int(pod["metadata"]["uid"][:4], 16)
+    # Source: RFC 2544; nothing of a cluster has an address of this network.
+    return f"198.18.{number // 256}.{number % 256}"
+
+
 class SickPods:
     """The pods of one namespace."""
 
@@ -110,6 +117,7 @@ class SickPods:
         state: Object = {"running": {}} if ready == "True" else {"waiting": {"reason": "Error"}}
         status = {
             "phase": "Running",
+            "podIP": address_of(pod),
             "conditions": [
                 {"type": kind, "status": ready, "lastTransitionTime": "2026-01-01T00:00:00Z"}
                 for kind in ("Ready", "ContainersReady")

@@ -12,7 +12,7 @@ import re2  # pyright: ignore[reportMissingTypeStubs]
 
 from autoglm_api import kinds
 from autoglm_api.alerts import Alert
-from autoglm_api.healingladder import ActionName
+from autoglm_api.healingladder import ActionName, LadderStep
 from autoglm_api.healingpolicy import HealingPolicy, Matcher, MatchType
 from autoglm_api.healingrun import (
     AlertSource,
@@ -94,7 +94,7 @@ def run_for(
         policy: The live policy.
         alert: What fires.
         source: Who reported it.
-        hint: The action that its sender wishes for.
+        hint: The action that its sender wishes for; the run's ladder begins with it.
 
     Raises:
         ValueError: the alert does not fit into a run; the message says why.
@@ -107,7 +107,7 @@ def run_for(
             generation=meta.generation,
             mode=spec.mode,
             target=spec.target,
-            ladder=spec.ladder,
+            ladder=_ladder(policy, hint),
             verify=spec.verify,
         ),
         alert=RunAlert(
@@ -130,6 +130,13 @@ def run_for(
 def run_path(policy: HealingPolicy, alert: Alert) -> str:
     """Namespace and name of the run of one policy for one episode of an alert."""
     return f"{policy.metadata.namespace}/{_run_name(policy, alert)}"
+
+
+def _ladder(policy: HealingPolicy, hint: ActionName | None) -> tuple[LadderStep, ...]:
+    """The policy's ladder from the first step with the action wished for."""
+    ladder = policy.spec.ladder
+    begin = next((index for index, step in enumerate(ladder) if step.action is hint), 0)
+    return ladder[begin:]
 
 
 def _run_name(policy: HealingPolicy, alert: Alert) -> str:

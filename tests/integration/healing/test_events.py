@@ -12,6 +12,7 @@ from healing_objects import (
     READY_SECONDS,
     MakePolicy,
     MakeProcess,
+    Scene,
     Sender,
     Trust,
     allow,
@@ -23,6 +24,7 @@ from kubeconfig import Object
 from persistent_senders import PersistentSender
 from proxy_faults import Drop, FailAfterCommit, Fault, LoseReply, Match, Refuse
 from recording_proxy import Moment, RecordingProxy, kill
+from sick_pods import address_of
 from timeline import Timeline, within
 
 EPISODES = "autoglm-event-episodes"
@@ -108,6 +110,26 @@ def test_an_event_is_a_run_with_a_wish_and_its_repetitions_are_the_same_run(
         "Restart",
         {"alertname": "HighCPUUsage", "instance": "192.168.1.100", "severity": "critical"},
     )
+
+
+@pytest.mark.usefixtures("healer")
+def test_an_event_about_the_address_of_a_pod_ends_in_its_repair(
+    scene: Scene, senders: list[PersistentSender]
+) -> None:
+    sick = scene.pods.sicken()
+    nobody = EVENT | {"instance": "198.51.100.1"}
+
+    assert outcome(senders[0], EVENT | {"instance": address_of(sick)}) == "Stored"
+    assert outcome(senders[1], nobody) == "Stored"
+
+    phases = {
+        run["spec"]["alert"]["labels"]["instance"]: run["metadata"]["name"]
+        for run in runs_of(scene.kube, senders)
+    }
+    scene.wants_phase(phases[address_of(sick)], "Succeeded")
+    scene.wants_phase(phases["198.51.100.1"], "Skipped")
+    assert scene.reason(phases["198.51.100.1"], "Accepted") == "TargetAmbiguous"
+    assert scene.evicted() == {sick["metadata"]["name"]: 1}
 
 
 def test_another_wish_instance_or_severity_is_another_event(

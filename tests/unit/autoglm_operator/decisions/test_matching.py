@@ -146,6 +146,22 @@ def test_a_run_names_who_reported_it_and_what_was_wished_for() -> None:
     assert matching.run_path(a_policy(), an_alert()) == f"team-a/{built['metadata']['name']}"
 
 
+def test_the_ladder_of_a_run_begins_with_what_was_wished_for() -> None:
+    steps = [
+        {"action": "Restart", "restart": {"scope": "Pod"}},
+        {"action": "ScaleOut", "scaleOut": {"step": 1, "maxReplicas": 5}},
+        {"action": "Notify"},
+    ]
+    policy = a_policy(ladder=steps)
+
+    def begun_by(hint: ActionName | None) -> list[str]:
+        built = matching.run_for(policy, an_alert(), AlertSource.EVENT, hint)
+        return [str(step["action"]) for step in built["spec"]["policy"]["ladder"]]
+
+    assert begun_by(ActionName.SCALE_OUT) == ["ScaleOut", "Notify"]
+    assert begun_by(ActionName.RESTART) == begun_by(None) == ["Restart", "ScaleOut", "Notify"]
+
+
 def test_an_alert_that_does_not_fit_into_a_run_is_refused() -> None:
     with pytest.raises(ValueError, match="1024"):
         matching.run_for(a_policy(), an_alert(labels={"alertname": "Crash", "x": "y" * 1025}))
