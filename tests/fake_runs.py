@@ -55,7 +55,8 @@ class FakeRuns:
         assert live is not None
         if body["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
             raise refused(409, "Conflict")
-        data = {**(live.get("data") or {}), **body["data"]}
+        known: dict[str, Any] = live.get("data") or {}
+        data = known | body["data"]
         version = str(int(live["metadata"]["resourceVersion"]) + 1)
         self.config_map = {
             "metadata": {"resourceVersion": version},

@@ -153,7 +153,8 @@ def test_two_receivers_that_are_told_at_once_agree(
     told = [(sender, event) for event in events for sender in senders for _ in range(4)]
 
     with ThreadPoolExecutor(len(told)) as threads:
-        outcomes = Counter(threads.map(lambda each: outcome(*each), told))
+        answers = [threads.submit(outcome, sender, event) for sender, event in told]
+        outcomes = Counter(answer.result() for answer in answers)
 
     assert outcomes == {"Stored": 5, "Known": 35}
     assert len(runs_of(kube, senders)) == 5

@@ -122,9 +122,10 @@ def test_two_receivers_that_are_told_at_once_store_each_alert_once(
             Timeline().want(within(READY_SECONDS), "a receiver is ready", each.ready)
             Timeline().want(SOON, "the policy is known", each.knows_a_policy)
         senders = [Sender(each, trust, token) for each in both]
-        answers = list(threads.map(lambda sender: sender.post(*alerts), senders))
+        posts = [threads.submit(sender.post, *alerts) for sender in senders]
+        answers = [post.result() for post in posts]
 
-    outcomes = sum((Counter(each.json()["outcomes"]) for each in answers), Counter[str]())
+    outcomes = sum((Counter[str](each.json()["outcomes"]) for each in answers), Counter[str]())
     assert outcomes == {"Stored": 30, "Known": 30}
     assert pods_of(kube, namespace) == [alert["labels"]["pod"] for alert in alerts]
 

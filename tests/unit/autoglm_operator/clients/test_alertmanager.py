@@ -16,10 +16,9 @@ ONE, TWO = "http://one:9093", "https://two/alertmanager/"
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
-def asking(answer: Answer, **access: Any) -> AlertmanagerClient:  # noqa: ANN401
+def asking(answer: Answer, urls: tuple[str, ...] = (ONE, TWO), **files: Path) -> AlertmanagerClient:
     return AlertmanagerClient(
-        AlertmanagerAccess(**{"urls": (ONE, TWO), **access}),
-        transport=httpx.MockTransport(answer),
+        AlertmanagerAccess(urls, **files), transport=httpx.MockTransport(answer)
     )
 
 
