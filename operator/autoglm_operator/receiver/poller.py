@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from autoglm_api import metrics
 from autoglm_api.alerts import AlertGroup, PolledAlert
 from autoglm_operator.clients.alertmanager import AlertmanagerClient, Answers
+from autoglm_operator.decisions.silences import silenced_by
 from autoglm_operator.receiver.intake import Intake
 from autoglm_operator.receiver.outcomes import AlertOutcome
 from autoglm_operator.runtime.clock import Clock, within
@@ -96,9 +97,13 @@ class Poller:
         await self._take(answers, age)
 
     async def _take(self, answers: Answers[PolledAlert], age: timedelta) -> None:
-        latest = self._clock.now() - age
-        overdue = [each.as_delivered() for each in answers.items if each.starts_at <= latest]
-        delivery = await self._intake.poll(overdue)
+        now = self._clock.now()
+        overdue = [each for each in answers.items if each.starts_at <= now - age]
+        if overdue:
+            # A peer that was cut off does not know every silence of the others.
+            silences = (await self._alertmanagers.silences(now)).items
+            overdue = [each for each in overdue if silenced_by(silences, each.labels) is None]
+        delivery = await self._intake.poll(each.as_delivered() for each in overdue)
         for result in delivery.results:
             if result.outcome is AlertOutcome.STORED:
                 log.warning("alert had not arrived", extra={"run": result.run})

@@ -21,6 +21,7 @@ class FakeAlertmanager:
     """Answers with what a test put into it."""
 
     alerts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    silences: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     receivers: tuple[str, ...] = ("autoglm",)
     reachable: bool = True
     asked: list[str] = field(default_factory=list[str])
@@ -32,6 +33,8 @@ class FakeAlertmanager:
         self.asked.append(what)
         if what == "receivers":
             return httpx.Response(200, json=[{"name": name} for name in self.receivers])
+        if what == "silences":
+            return httpx.Response(200, json=self.silences)
         return httpx.Response(200, json=self.alerts)
 
 
@@ -133,6 +136,22 @@ async def test_a_truncated_delivery_without_a_name_is_completed_for_the_configur
     await scene.quiesce()
 
     assert scene.pods == {"left-out"}
+
+
+async def test_a_silence_that_only_another_peer_knows_holds(scene: PollScene) -> None:
+    scene.alertmanager.alerts = [polled("muted"), polled("lost")]
+    scene.alertmanager.silences = [
+        {
+            "id": "s-1",
+            "matchers": [{"name": "pod", "value": "mut.+", "isRegex": True, "isEqual": True}],
+            "startsAt": START.isoformat(),
+            "endsAt": (START + timedelta(hours=1)).isoformat(),
+        }
+    ]
+
+    await scene.minute()
+
+    assert scene.pods == {"lost"}
 
 
 async def test_does_not_poll_before_policies_are_known(scene: PollScene) -> None:
