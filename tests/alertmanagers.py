@@ -53,6 +53,8 @@ class Webhook:
     """Certificate and key of the sender."""
     max_alerts: int = 0
     """Alerts in one delivery; 0 for all."""
+    payload: Object | None = None
+    """Templates that replace the document; Alertmanager knows them since 0.32."""
 
     def configuration(self) -> Object:
         """As a webhook_config."""
@@ -64,7 +66,8 @@ class Webhook:
         if self.token_file is not None:
             http["authorization"] = {"credentials_file": str(self.token_file)}
         # Resolved alerts end nothing at the receiver; they are sent as users send them.
-        return {"url": self.url, "http_config": http, "max_alerts": self.max_alerts}
+        told: Object = {"url": self.url, "http_config": http, "max_alerts": self.max_alerts}
+        return told if self.payload is None else told | {"payload": self.payload}
 
 
 @dataclass

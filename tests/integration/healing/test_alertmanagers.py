@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -271,6 +272,24 @@ def test_what_a_delivery_left_out_is_fetched_at_once(ground: Ground, alone: Stag
     assert Counter(ground.sources().values()) == {"Alertmanager": 2, "Poller": 4}
     assert alone.receiver.metric("autoglm_alerts_truncated_total") == 4
     assert alone.receiver.metric('autoglm_alerts_polled_total{outcome="Stored"}') == 4
+
+
+def test_a_payload_of_somebody_s_own_is_refused_with_the_reason(
+    ground: Ground, alone: Stage
+) -> None:
+    (sender,) = alone.senders
+    sender.configure(
+        replaced(ground.webhook(alone.receiver, alone.way), payload={"text": "{{ .Status }}"})
+    )
+    with alertmanagers.running(sender):
+        sender.push(ground.alert("web-1"))
+        Timeline().want(
+            SOON,
+            "Alertmanager's log says what to do",
+            lambda: "webhook_config without a custom payload" in sender.log.read_text(),
+        )
+        assert alone.receiver.metric('autoglm_deliveries_total{code="400"}') >= 1
+    assert ground.stored() == Counter()
 
 
 def test_only_what_should_have_arrived_is_found(ground: Ground, alone: Stage) -> None:
