@@ -81,7 +81,7 @@ class Intake:
         return delivery
 
     async def poll(self, alerts: Iterable[Alert]) -> Delivery:
-        """Store alerts that were found firing, except those that are surely stored."""
+        """Store alerts found firing, except those that are surely stored or were just refused."""
         delivery = Delivery()
         work: list[Work] = []
         for index, alert in enumerate(alerts):

@@ -29,10 +29,13 @@ from autoglm_operator.runtime.clock import Clock
 log = logging.getLogger(__name__)
 
 REMEMBERED: Final = 20_000
-"""Runs remembered as stored. Arbitrary, because it only has to exceed the alerts that are active at
-once; each takes some 200 bytes."""
+"""Runs remembered as stored or refused. Arbitrary, because it only has to exceed the alerts that
+are active at once; each takes some 200 bytes."""
 REMEMBERED_SECONDS: Final = 3600.0
 """How long a run is believed to be there. Arbitrary, because a run outlives its alert by a day."""
+REFUSED_SECONDS: Final = 600.0
+"""How long a poll leaves a refused run alone. Arbitrary, because a quota that is raised should help
+soon, while a thousand refused alerts must not be tried every minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,11 @@ class RunStore:
         self._kube = kube
         self._events = events
         self._clock = clock
-        self._stored: OrderedDict[str, float] = OrderedDict()
+        self._settled: OrderedDict[str, float] = OrderedDict()
 
     def remembers(self, run: str) -> bool:
-        """Whether this process has seen a run stored, so that asking again can be saved."""
-        return self._clock.monotonic() < self._stored.get(run, 0.0)
+        """Whether this process has seen a run stored or refused, so that asking can wait."""
+        return self._clock.monotonic() < self._settled.get(run, 0.0)
 
     async def store(self, policy: HealingPolicy, report: Report) -> tuple[AlertOutcome, str]:
         """Create the run of one policy for one report; returns outcome and reason."""
@@ -71,10 +74,12 @@ class RunStore:
             )
         except ValidationError as error:
             outcome, reason = AlertOutcome.REFUSED, first_problem(error)
+        run = matching.run_path(policy, report.alert)
         if outcome is AlertOutcome.REFUSED:
+            self._remember(run, REFUSED_SECONDS)
             await self._tell(policy, report.alert, reason)
         elif outcome is not AlertOutcome.UNAVAILABLE:
-            self._remember(matching.run_path(policy, report.alert))
+            self._remember(run, REMEMBERED_SECONDS)
         return outcome, reason
 
     async def _created(self, run: dict[str, Any]) -> tuple[AlertOutcome, str]:
@@ -89,11 +94,11 @@ class RunStore:
             return outcome, error.message
         return AlertOutcome.STORED, ""
 
-    def _remember(self, run: str) -> None:
-        self._stored[run] = self._clock.monotonic() + REMEMBERED_SECONDS
-        self._stored.move_to_end(run)
-        while len(self._stored) > REMEMBERED:
-            self._stored.popitem(last=False)
+    def _remember(self, run: str, seconds: float) -> None:
+        self._settled[run] = self._clock.monotonic() + seconds
+        self._settled.move_to_end(run)
+        while len(self._settled) > REMEMBERED:
+            self._settled.popitem(last=False)
 
     async def _tell(self, policy: HealingPolicy, alert: Alert, reason: str) -> None:
         meta = policy.metadata

@@ -7,7 +7,7 @@ import pytest
 from autoglm_api.alerts import Alert
 from autoglm_api.flatevents import FlatEvent
 from autoglm_api.healingrun import AlertSource
-from autoglm_operator.receiver.storing import REMEMBERED_SECONDS
+from autoglm_operator.receiver.storing import REFUSED_SECONDS, REMEMBERED_SECONDS
 from customresources import a_policy
 from fake_runs import refused
 from intake_scene import STARTS, IntakeScene, a_group, an_alert
@@ -132,12 +132,16 @@ async def test_a_poll_does_not_ask_for_what_is_surely_stored() -> None:
     assert scene.counted("autoglm_alerts_polled", "Known") == 1
 
 
-async def test_a_poll_tries_again_what_was_refused() -> None:
+async def test_a_poll_tries_again_later_what_was_refused() -> None:
     scene = IntakeScene(refused(403, "Forbidden", "exceeded quota"))
     await scene.intake.deliver(a_group(an_alert()))
+    alerts = [Alert.model_validate(an_alert())]
 
-    delivery = await scene.intake.poll([Alert.model_validate(an_alert())])
+    soon = await scene.intake.poll(alerts)
+    await scene.clock.advance(REFUSED_SECONDS)
+    delivery = await scene.intake.poll(alerts)
 
+    assert soon.results == []
     assert [result.outcome for result in delivery.results] == ["Stored"]
     (run,) = scene.api.runs.values()
     assert run["spec"]["alert"]["source"] == AlertSource.POLLER
