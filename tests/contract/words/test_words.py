@@ -16,7 +16,9 @@ from autoglm_dataplane.router_agent.measures import Measures
 from autoglm_dataplane.simulator.settings import SimulatorSettings
 from autoglm_dataplane.simulator.state import Simulation
 from autoglm_dataplane.taskstore.outages import Outages
+from autoglm_operator.receiver.app import Webhook
 from autoglm_operator.receiver.intake import Intake
+from autoglm_operator.receiver.poller import Poller
 from autoglm_operator.reconcilers.healing_metrics import HealingMetrics
 from autoglm_operator.reconcilers.operator_metrics import OperatorMetrics
 
@@ -38,7 +40,9 @@ def exposed() -> str:
     operator = OperatorMetrics()
     registry = operator.registry
     HealingMetrics(registry)
-    Intake(NOTHING, NOTHING, NOTHING, registry)
+    Intake(NOTHING, NOTHING, registry)
+    Poller(NOTHING, NOTHING, NOTHING, receiver="", unready=NOTHING, registry=registry)
+    Webhook(NOTHING, NOTHING, NOTHING, unready=NOTHING, limits=NOTHING, registry=registry)
     Measures(registry)
     Outages(registry)
     Planner(NOTHING, NOTHING, NOTHING, registry, 1)
