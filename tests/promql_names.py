@@ -63,8 +63,7 @@ FOREIGN: Final = {
         "haproxy_server_total_time_average_seconds",
     ),
 }
-"""Metrics of others by who exposes them. The rules' were seen firing by real exporters in
-tests/e2e/rules; HAProxy's are held against a real one in tests/integration/router."""
+"""Metrics of others by who exposes them. A written list: no test asks the real exporters for it."""
 
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LABELS = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)")

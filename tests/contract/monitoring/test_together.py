@@ -12,7 +12,7 @@ import promql_names
 from autoglm_api.conditions import Reason
 from autoglm_api.healingpolicy import HealingPolicySpec, Matcher, MatchType, TargetKind
 from autoglm_api.healingrun import LeaseState
-from autoglm_operator.receiver.intake import AlertOutcome
+from autoglm_operator.receiver.outcomes import AlertOutcome
 from shipped_rules import ROOT, AlertRule, alerts
 
 ALERTS = {alert.name: alert for alert in alerts()}
