@@ -103,14 +103,14 @@ def is_done(intent: Intent, sighting: Sighting) -> bool:
     node, isolation = sighting.node, intent.isolation
     if node is None or isolation is None or nodemarks.own_taint(node) != isolation.mark:
         return False
-    return intent.verb is IntentVerb.QUARANTINE or is_drained(
-        node, sighting.fleet.pods if sighting.fleet else ()
-    )
+    if intent.verb is IntentVerb.QUARANTINE:
+        return True
+    return sighting.fleet is not None and _is_drained(node, sighting.fleet)
 
 
-def is_drained(node: Manifest, pods: tuple[Manifest, ...]) -> bool:
+def _is_drained(node: Manifest, fleet: Fleet) -> bool:
     """Whether nothing is left to evict; where the kubelet answers, also nothing that is leaving."""
-    present = evictions.of_node(pods, name_of(node))
+    present = evictions.of_node(fleet.pods, name_of(node))
     gone = not (nodes.is_ready(node) and evictions.leaving(present))
     return gone and not evictions.movable(present)
 

@@ -102,3 +102,46 @@ def test_knows_whether_a_node_is_ready_and_takes_pods() -> None:
     assert not nodes.is_ready(a_node(ready=False))
     assert nodes.is_schedulable(a_node())
     assert not nodes.is_schedulable(a_node(unschedulable=True))
+
+
+def a_reporting_node(**conditions: str) -> dict[str, Any]:
+    node = a_node()
+    node["status"]["conditions"] = [
+        {"type": about, "status": status, "lastTransitionTime": f"2026-03-01T12:00:0{n}Z"}
+        for n, (about, status) in enumerate(conditions.items())
+    ]
+    return node
+
+
+@pytest.mark.parametrize(
+    ("conditions", "well"),
+    [
+        ({"Ready": "True"}, True),
+        ({"Ready": "True", "DiskPressure": "False"}, True),
+        ({"Ready": "True", "DiskPressure": "True"}, False),
+        ({"Ready": "True", "NetworkUnavailable": "Unknown"}, False),
+        ({"Ready": "Unknown"}, False),
+        ({}, False),
+        ({"Ready": "True", "OfAnotherProgram": "True"}, True),
+    ],
+)
+def test_a_node_is_well_when_ready_without_pressure(
+    conditions: dict[str, str], *, well: bool
+) -> None:
+    assert nodes.is_well(a_reporting_node(**conditions)) is well
+
+
+def test_a_node_is_well_since_its_last_relapse() -> None:
+    since = nodes.well_since(a_reporting_node(Ready="True", MemoryPressure="False"))
+
+    assert since is not None
+    assert since.second == 1
+    assert nodes.well_since(a_reporting_node(Ready="False")) is None
+    assert nodes.well_since(a_node()) is None
+
+
+def test_reads_taints() -> None:
+    node = a_node()
+    assert nodes.taints(node) == []
+    node["spec"]["taints"] = [{"key": "spot"}]
+    assert nodes.taints(node) == [{"key": "spot"}]
