@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import httpx
 
-from autoglm_operator.clients.probe import Address, resolve
-from autoglm_operator.decisions import addresses
+from autoglm_operator.clients.probe import DEFAULT_PORTS, Address, resolve
 
 TIMEOUT_SECONDS: Final = 10.0
 """Limit of one notice. Arbitrary, because a receiver of notices has nothing to compute."""
@@ -69,7 +68,7 @@ class NoticePoster:
             parts = httpx.URL(url)
         except httpx.InvalidURL:
             return _never("The URL cannot be read: write https://host/path into the Secret.")
-        if parts.scheme not in addresses.DEFAULT_PORTS or not parts.host or parts.userinfo:
+        if parts.scheme not in DEFAULT_PORTS or not parts.host or parts.userinfo:
             return _never(
                 "The URL must start with https:// or http://, name a host and hold no credentials."
             )
@@ -82,7 +81,7 @@ class NoticePoster:
         return await _send(parts, address, body, key)
 
     async def _address(self, url: httpx.URL) -> Address | Delivery:
-        port = url.port or addresses.DEFAULT_PORTS[url.scheme]
+        port = url.port or DEFAULT_PORTS[url.scheme]
         try:
             found = await resolve(url.host, port)
         except (OSError, UnicodeError):

@@ -7,14 +7,16 @@ verification looks again anyway. Never decides whether a value is good.
 import asyncio
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from prometheus_api_client.prometheus_connect import PrometheusConnect
 from requests import RequestException, Session
 from urllib3.util.retry import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TIMEOUT_SECONDS: Final = 5.0
 """Limit of one query. Arbitrary, because a query that takes longer is no use for watching."""
@@ -104,7 +106,7 @@ class Prometheus:
 def _samples(answer: object) -> list[float]:
     if not isinstance(answer, list):
         return []
-    found = [*cast("Sequence[Any]", answer)]
+    found = list(cast("Iterable[Any]", answer))
     # A scalar is one pair, a vector a list of series.
     if len(found) == 2 and not isinstance(found[0], dict):  # noqa: PLR2004 - time and value
         return [float(found[1])]
