@@ -22,6 +22,7 @@ class Label(StrEnum):
     """Label names; the comment says what bounds the values."""
 
     ACTION = "action"  # the actions of a HealingPolicy
+    BUDGET = "budget"  # the chart's healing.budget: concurrent, hourly, nodes
     CODE = "code"  # HTTP status codes
     ENDPOINT = "modelendpoint"  # names of endpoints; `endpoint` belongs to prometheus-operator
     KIND = "kind"  # the table in kinds.py
@@ -99,6 +100,24 @@ HEALING_RUNS: Final = _counter(
     "healing_runs", "Healing runs that ended.", Label.OUTCOME, Label.REASON
 )
 HEALING_HELD: Final = _gauge("healing_held", "Healing runs that a guard holds.", Label.REASON)
+HEALING_PAUSED: Final = _gauge(
+    "healing_paused", "1 while the ConfigMap autoglm-healing pauses all healing."
+)
+HEALING_FROZEN: Final = _gauge(
+    "healing_frozen",
+    "1 while all healing is held because the alert that always fires does not arrive.",
+)
+HEALING_STORMS: Final = _gauge(
+    "healing_storms", "Healing policies of which so many targets are sick that runs are held."
+)
+HEALING_BUDGET_USED: Final = _gauge(
+    "healing_budget_used",
+    "How much of a budget over the whole cluster healing runs use.",
+    Label.BUDGET,
+)
+HEALING_BUDGET_LIMIT: Final = _gauge(
+    "healing_budget_limit", "How much of it they may use.", Label.BUDGET
+)
 HEALING_REACTION: Final = _seconds(
     "healing_reaction", "From a stored alert to the beginning of the first action."
 )

@@ -25,7 +25,9 @@ from autoglm_operator.clients.events import EventRecorder, EventSource
 from autoglm_operator.clients.kube import Api, KubeClient, connect
 from autoglm_operator.clients.lease import Elector
 from autoglm_operator.commands.healing_parts import (
+    alert_watch_of,
     alertmanager_of,
+    budget_of,
     metric_watch_of,
     notice_poster_of,
     retention_of,
@@ -37,10 +39,12 @@ from autoglm_operator.decisions.healing import Actions
 from autoglm_operator.handlers.healing import WATCHED, HealingWakeups, trim_run
 from autoglm_operator.handlers.informer import Informer
 from autoglm_operator.reconcilers.admission import AdmissionProof
+from autoglm_operator.reconcilers.alertwatch import AlertWatch
 from autoglm_operator.reconcilers.healing_metrics import HealingMetrics
 from autoglm_operator.reconcilers.healingpolicy import HealingPolicyReconciler
 from autoglm_operator.reconcilers.healingrun import HealerDeps, HealingRunReconciler
 from autoglm_operator.reconcilers.ledger import RunLedger
+from autoglm_operator.reconcilers.overview import Overview
 from autoglm_operator.reconcilers.retention import Retention
 from autoglm_operator.runtime.clock import SystemClock
 from autoglm_operator.runtime.keys import ObjectKey
@@ -62,6 +66,8 @@ class Loops:
     wakeups: HealingWakeups
     informer: Informer
     admission: AdmissionProof
+    alert_watch: AlertWatch
+    overview: Overview
     retention: Retention
 
 
@@ -97,10 +103,11 @@ async def _lead(settings: HealerSettings, loops: Loops) -> None:
     await loops.informer.synced.wait()
     # Another leader may have written what the watch has not brought yet.
     await loops.informer.sweep()
-    for queue, key in loops.wakeups.all_keys():
-        queue.add(key)
+    loops.wakeups.wake_all()
     async with asyncio.TaskGroup() as group:
         group.create_task(loops.admission.keep())
+        group.create_task(loops.alert_watch.keep(loops.wakeups.wake_all))
+        group.create_task(loops.overview.keep(loops.wakeups.wake_all))
         group.create_task(loops.retention.keep())
         group.create_task(loops.runs.run(settings.workers))
         group.create_task(loops.policies.run(1))
@@ -131,7 +138,8 @@ def _loops(
         namespaces=settings.watch_namespaces,
         sweep_seconds=settings.sweep_seconds,
     )
-    deps = _deps(settings, kube, ledger, metrics, actions_of(settings, api))
+    watch = alert_watch_of(settings, alertmanager, clock, metrics.registry)
+    deps = _deps(settings, kube, ledger, metrics, actions_of(settings, api), watch)
     run_of, policy_of = HealingRunReconciler(deps), HealingPolicyReconciler(deps)
     fatal = (errors.NotLeader,)
     return Loops(
@@ -140,6 +148,8 @@ def _loops(
         wakeups=wakeups,
         informer=informer,
         admission=deps.admission,
+        alert_watch=watch,
+        overview=Overview(deps),
         retention=retention_of(settings, kube, alertmanager, clock),
     )
 
@@ -160,6 +170,7 @@ def _deps(
     ledger: RunLedger,
     metrics: Metrics,
     actions: Actions,
+    alert_watch: AlertWatch,
 ) -> HealerDeps:
     clock = SystemClock()
     source = EventSource("autoglm.io/healer", settings.pod_name or labels.HEALER)
@@ -169,6 +180,8 @@ def _deps(
         ledger=ledger,
         actions=actions,
         metric_watch=metric_watch_of(settings),
+        alert_watch=alert_watch,
+        budget=budget_of(settings),
         events=EventRecorder(kube, clock, source),
         metrics=HealingMetrics(metrics.registry),
         admission=AdmissionProof(

@@ -7,14 +7,18 @@ import os
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
+from prometheus_client import CollectorRegistry
+
 from autoglm_api.endpointsafety import Network
 from autoglm_operator.clients.alertmanager import AlertmanagerClient
 from autoglm_operator.clients.kube import Api, KubeClient, server_of
 from autoglm_operator.clients.notices import NoticePoster
 from autoglm_operator.clients.prometheus import Prometheus
-from autoglm_operator.commands.healing_settings import HealerSettings
+from autoglm_operator.commands.healing_settings import DeadManMode, HealerSettings
 from autoglm_operator.decisions import addresses
 from autoglm_operator.decisions.retention import Limits
+from autoglm_operator.decisions.surroundings import Budget
+from autoglm_operator.reconcilers.alertwatch import AlertWatch, DeadMan
 from autoglm_operator.reconcilers.metricwatch import MetricWatch
 from autoglm_operator.reconcilers.retention import Retention
 from autoglm_operator.runtime.clock import Clock
@@ -23,6 +27,36 @@ from autoglm_operator.runtime.clock import Clock
 def alertmanager_of(settings: HealerSettings) -> AlertmanagerClient | None:
     """Who tells what fires and what is silenced; None if no Alertmanager is known."""
     return AlertmanagerClient(settings.alertmanagers) if settings.alertmanager_urls else None
+
+
+def alert_watch_of(
+    settings: HealerSettings,
+    alertmanager: AlertmanagerClient | None,
+    clock: Clock,
+    registry: CollectorRegistry,
+) -> AlertWatch:
+    """Who listens whether alerting is alive, and asks for alerts before an action."""
+    return AlertWatch(
+        alertmanager,
+        clock,
+        registry,
+        dead_man=DeadMan(
+            required=settings.dead_man_mode is DeadManMode.REQUIRE,
+            alert=settings.dead_man_alert,
+            timeout=settings.dead_man_timeout,
+            poll_seconds=settings.dead_man_poll_seconds,
+        ),
+        settle=settings.alertmanager_settle,
+    )
+
+
+def budget_of(settings: HealerSettings) -> Budget:
+    """How much may go on over the whole cluster."""
+    return Budget(
+        max_concurrent=settings.budget_max_concurrent,
+        max_runs_per_hour=settings.budget_max_runs_per_hour,
+        max_node_actions=settings.budget_max_node_actions,
+    )
 
 
 def metric_watch_of(settings: HealerSettings) -> MetricWatch:

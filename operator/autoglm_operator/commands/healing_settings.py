@@ -95,6 +95,13 @@ class ReceiverSettings(HealingSettings):
         return self
 
 
+class DeadManMode(StrEnum):
+    """Whether the healer acts while the alert that always fires does not arrive."""
+
+    REQUIRE = "Require"
+    OFF = "Off"
+
+
 class Admission(StrEnum):
     """Whether the healer acts without a proof that admission policies bound it."""
 
@@ -117,6 +124,32 @@ class HealerSettings(HealingSettings):
 
     deployment_name: str = Field("autoglm-healer", min_length=1, max_length=253)
     """Name of the healer's own Deployment in the pod's namespace, for that proof."""
+
+    dead_man_mode: DeadManMode = DeadManMode.OFF
+    """Require: act only while Alertmanager lists the alert that always fires, and was told of it a
+    short while ago. Off: act without knowing what fires or is silenced, if nobody answers."""
+
+    dead_man_alert: str = Field("Watchdog", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=128)
+    """Name of the alert that always fires."""
+
+    dead_man_timeout: Duration = timedelta(minutes=3)
+    """How long it may not arrive, as a duration such as 3m."""
+
+    dead_man_poll_seconds: float = Field(30.0, ge=0.1, le=300)
+    """Time between two questions for it, in seconds."""
+
+    alertmanager_settle: Duration = timedelta(minutes=3)
+    """How long an Alertmanager that was just started is not believed that an alert fires no more,
+    as a duration: Prometheus repeats what fires every minute or two."""
+
+    budget_max_concurrent: int = Field(5, ge=1, le=1000)
+    """Runs that may act at the same time, of all policies together."""
+
+    budget_max_runs_per_hour: int = Field(30, ge=1, le=100_000)
+    """Runs that may begin to act within an hour, of all policies together."""
+
+    budget_max_node_actions: int = Field(1, ge=1, le=1000)
+    """Actions on nodes that may stand at the same time."""
 
     retention_ttl: Duration = timedelta(days=30)
     """How long the record of an ended run is kept, as a duration such as 720h."""
@@ -150,6 +183,15 @@ class HealerSettings(HealingSettings):
 
     trusted_namespaces: tuple[str, ...] = ()
     """Namespaces whose policies may act on nodes."""
+
+    @model_validator(mode="after")
+    def _a_dead_man_needs_somebody_to_ask(self) -> Self:
+        if self.dead_man_mode is DeadManMode.REQUIRE and not self.alertmanager_urls:
+            raise ValueError(
+                "AUTOGLM_DEAD_MAN_MODE=Require needs AUTOGLM_ALERTMANAGER_URLS: without an"
+                " Alertmanager that can be asked nothing would ever be healed"
+            )
+        return self
 
     node_jobs_namespace: str = Field("", max_length=63)
     """Namespace of the Jobs that clean disks; empty means that no disk is cleaned."""

@@ -223,7 +223,8 @@ def _hold(seen: Seen, holding: Denial, now: datetime) -> Plan:
     # The time that a person took to approve is not counted.
     since = max([since, *(each.at for each in seen.run.status.approvals)])
     if now - since < _limits(seen).max_wait:
-        crowded = holding.reason is Reason.STORM and seen.load.unresolved > 0
+        uncounted = seen.load.unresolved > 0 or seen.load.matching is None
+        crowded = holding.reason is Reason.STORM and uncounted
         return Plan(
             status=journal.held(seen, holding, now), requeue_after=CROWDED if crowded else HELD
         )

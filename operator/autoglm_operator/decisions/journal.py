@@ -293,6 +293,15 @@ def changes(step: StepRecord) -> bool:
     return step.intent is not None and step.action is not ActionName.NOTIFY
 
 
+def held_by(status: HealingRunStatus) -> str:
+    """The reason that holds an open run, empty if none does."""
+    progressing = find_condition(status.conditions, ConditionType.PROGRESSING)
+    is_held = progressing is not None and progressing.status is ConditionStatus.FALSE
+    if status.finished_at is not None or progressing is None or not is_held:
+        return ""
+    return progressing.reason
+
+
 def phase_of(conditions: tuple[Condition, ...]) -> str:
     """One word for people; the conditions decide."""
     accepted = find_condition(conditions, ConditionType.ACCEPTED)

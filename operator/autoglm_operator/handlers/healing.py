@@ -55,6 +55,11 @@ class HealingWakeups:
         for key in self._ledger.open_runs():
             yield self._runs, ObjectKey(*key)
 
+    def wake_all(self) -> None:
+        """Look at everything anew: whatever held it may be over."""
+        for queue, key in self.all_keys():
+            queue.add(key)
+
     def _run_changed(self, before: Manifest | None, after: Manifest | None) -> None:
         if after is None:
             if before is not None:

@@ -8,7 +8,8 @@ it. Never changes anything.
 import logging
 from typing import Final
 
-from autoglm_api import kinds
+from autoglm_api import kinds, labels
+from autoglm_api.healingrun import HealingRun
 from autoglm_operator.clients import errors
 from autoglm_operator.clients.kube import KubeClient
 from autoglm_operator.runtime.clock import Clock
@@ -43,6 +44,25 @@ class AdmissionProof:
         while self._required:
             await self.prove()
             await self._clock.sleep(LOOK_SECONDS if self.proven else RETRY_SECONDS)
+
+    async def approvals_proven(self, run: HealingRun) -> bool:
+        """Whether nobody but who may can have written the approval that a run carries.
+
+        The healer itself may not, so it tries to, as a dry run.
+        """
+        if not self._required or labels.APPROVED not in run.metadata.annotations:
+            return True
+        meta = run.metadata
+        forged = {"metadata": {"annotations": {labels.APPROVED: "1/nobody"}}}
+        try:
+            await self._kube.patch(
+                kinds.HEALING_RUN, meta.namespace, meta.name, forged, dry_run=True
+            )
+        except (errors.Forbidden, errors.Invalid) as error:
+            return REFUSED_BY_POLICY in error.message
+        except errors.ApiError as error:
+            log.warning("approval not proven", extra={"error": str(error)})
+        return False
 
     async def prove(self) -> None:
         """Ask once. A server that does not answer proves nothing new."""

@@ -10,6 +10,8 @@ from autoglm_api.conditions import ConditionType, find_condition
 from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import HealingRun, HealingRunStatus, LeaseState
 from autoglm_operator.decisions.healing import Outcome
+from autoglm_operator.decisions.surroundings import Budget
+from autoglm_operator.reconcilers.usage import RunUsage
 from autoglm_operator.runtime.metrics import counter, gauge, histogram
 
 
@@ -22,6 +24,10 @@ class HealingMetrics:
         self._held = gauge(metrics.HEALING_HELD, registry)
         self._reaction = histogram(metrics.HEALING_REACTION, registry)
         self._leases = counter(metrics.HEALING_LEASES, registry)
+        self._paused = gauge(metrics.HEALING_PAUSED, registry)
+        self._storms = gauge(metrics.HEALING_STORMS, registry)
+        self._used = gauge(metrics.HEALING_BUDGET_USED, registry)
+        self._limit = gauge(metrics.HEALING_BUDGET_LIMIT, registry)
         self._known_reasons: set[str] = set()
 
     def acted(self, action: ActionName, outcome: Outcome) -> None:
@@ -44,6 +50,19 @@ class HealingMetrics:
         self._known_reasons |= set(held)
         for reason in self._known_reasons:
             self._held.labels(reason).set(held[reason])
+
+    def show(self, usage: RunUsage, budget: Budget, now: datetime, *, paused: bool) -> None:
+        """Record the state of the switch, of the cluster's budgets and of storms."""
+        load = usage.load("", "", "", now)
+        self._paused.set(1 if paused else 0)
+        self._storms.set(usage.storms())
+        for name, used, limit in (
+            ("concurrent", load.cluster.acting, budget.max_concurrent),
+            ("hourly", load.cluster.begun, budget.max_runs_per_hour),
+            ("nodes", max(load.nodes, load.isolations), budget.max_node_actions),
+        ):
+            self._used.labels(name).set(used)
+            self._limit.labels(name).set(limit)
 
 
 def _begun(status: HealingRunStatus) -> list[datetime]:

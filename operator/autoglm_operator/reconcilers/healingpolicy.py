@@ -8,13 +8,11 @@ import logging
 from typing import Final
 
 from autoglm_api import kinds
-from autoglm_api.conditions import Reason
 from autoglm_api.healingpolicy import HealingPolicy
 from autoglm_operator.clients import errors
-from autoglm_operator.decisions import matching, notices, policystatus, references
-from autoglm_operator.decisions.healing import Denial
+from autoglm_operator.decisions import notices, policystatus, references
 from autoglm_operator.decisions.statuses import Verdict
-from autoglm_operator.reconcilers import census
+from autoglm_operator.reconcilers import acceptance, census
 from autoglm_operator.reconcilers.healingrun import HealerDeps
 from autoglm_operator.runtime.keys import ObjectKey
 from autoglm_operator.runtime.workqueue import Result
@@ -43,12 +41,7 @@ class HealingPolicyReconciler:
         if found is None:
             return Result()
         policy = HealingPolicy.read(found)
-        problem = matching.problem_of(policy)
-        unusable = (
-            Denial(Reason.INVALID_SPEC, problem)
-            if problem is not None
-            else await self._deps.metric_watch.problem_of(policy)
-        )
+        unusable = await acceptance.problem_of(policy, self._deps.metric_watch)
         unresolved, count = await asyncio.gather(self._unresolved(policy), self._matching(policy))
         status = policystatus.status_of(
             policy,

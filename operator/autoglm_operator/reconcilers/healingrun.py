@@ -9,18 +9,21 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from autoglm_api import kinds
 from autoglm_api.conditions import Reason
-from autoglm_api.healingpolicy import HealingPolicy
 from autoglm_api.healingrun import HealingRun, HealingRunStatus
 from autoglm_api.resource import UnreadableObject
+from autoglm_operator.clients import errors
 from autoglm_operator.clients.events import EventRecorder
 from autoglm_operator.clients.kube import KubeClient
-from autoglm_operator.decisions import episode, leases, matching, news
-from autoglm_operator.decisions.healing import Actions, Denial, Outcome, OutcomeKind, Plan, Seen
-from autoglm_operator.reconcilers import lookout
+from autoglm_operator.decisions import episode, guards, leases, news
+from autoglm_operator.decisions.healing import Actions, Outcome, OutcomeKind, Plan, Seen
+from autoglm_operator.decisions.surroundings import AlertNews, Budget, Load
+from autoglm_operator.reconcilers import acceptance, census, lookout
 from autoglm_operator.reconcilers.admission import AdmissionProof
+from autoglm_operator.reconcilers.alertwatch import AlertWatch
 from autoglm_operator.reconcilers.healing_metrics import HealingMetrics
 from autoglm_operator.reconcilers.leasing import Leasing
 from autoglm_operator.reconcilers.ledger import RunLedger
@@ -30,6 +33,15 @@ from autoglm_operator.runtime.keys import ObjectKey
 from autoglm_operator.runtime.workqueue import Result
 
 log = logging.getLogger(__name__)
+
+REFUSALS: Final = (
+    errors.Conflict,
+    errors.Forbidden,
+    errors.Invalid,
+    errors.NotFound,
+    errors.TooManyRequests,
+)
+"""Answers after which a write is known not to have been stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class HealerDeps:
     """Namespace of the ConfigMap that pauses everything."""
     protected_namespaces: frozenset[str]
     metric_watch: MetricWatch
+    alert_watch: AlertWatch
+    budget: Budget
     trusted_namespaces: frozenset[str] = frozenset()
 
 
@@ -76,12 +90,20 @@ class HealingRunReconciler:
         return _result(plan, wait)
 
     async def _go_on(self, seen: Seen) -> tuple[Plan, HealingRun]:
-        """Take the next step of an open run."""
-        if seen.run.status.steps:
-            plan, run = await self._decide(seen)
-        else:
+        """Take the next step of an open run.
+
+        Whether there is room for one more is asked under a lock that is held until the begin of the
+        step is journaled; before, the alert is asked for once more, which may take a while.
+        """
+        plan = self._decide(seen)
+        if plan.call is not None and episode.begins(seen.run.status):
+            seen = replace(seen, news=await self._deps.alert_watch.look(seen.run))
+            seen = await self._counted(replace(seen, dead_man=self._deps.alert_watch.frozen()))
             async with self._start:
-                plan, run = await self._decide(seen)
+                plan = self._decide(seen)
+                run = await self._reserve(seen.run, plan)
+        else:
+            run = await self._journal(seen.run, plan.status)
         if plan.call is not None:
             run, outcome = await self._call(run, plan)
             await self._tell(seen.run.status, run)
@@ -111,35 +133,59 @@ class HealingRunReconciler:
             lookout.read_pauses(kube, namespace, self._deps.release_namespace),
             lookout.look(kube, run),
         )
-        return Seen(
+        seen = Seen(
             run=run,
             policy=policy,
             sighting=sighting,
             pauses=pauses,
             readings=readings,
-            policy_problem=await self._problem_of(policy),
+            policy_problem=await acceptance.problem_of(policy, self._deps.metric_watch),
             admission_proven=self._deps.admission.proven,
             protected_namespaces=self._deps.protected_namespaces,
             trusted_namespaces=self._deps.trusted_namespaces,
+            budget=self._deps.budget,
+            news=await self._news_of(run),
+            dead_man=self._deps.alert_watch.frozen(),
+            approvals_proven=await self._deps.admission.approvals_proven(run),
         )
+        return await self._counted(seen)
 
-    async def _problem_of(self, policy: HealingPolicy | None) -> Denial | None:
-        """Why the live policy must not act although the API server stored it."""
-        if policy is None:
-            return None
-        problem = matching.problem_of(policy)
-        if problem is not None:
-            return Denial(Reason.INVALID_SPEC, problem)
-        return await self._deps.metric_watch.problem_of(policy)
+    async def _news_of(self, run: HealingRun) -> AlertNews:
+        """What is said of the alert of a run that was looked at before."""
+        if not run.status.conditions or run.status.finished_at is not None:
+            return AlertNews()
+        return await self._deps.alert_watch.glance(run)
 
-    async def _decide(self, seen: Seen) -> tuple[Plan, HealingRun]:
-        """Decide with the other runs as they are at this moment, and journal the decision."""
-        target = seen.run.status.target
-        key = target.key if target is not None else seen.sighting.key
-        others = self._deps.ledger.others(key, seen.run.metadata.uid)
-        now = self._now()
-        plan = episode.decide(replace(seen, others=others), self._deps.actions, now)
-        return plan, await self._journal(seen.run, plan.status)
+    async def _counted(self, seen: Seen) -> Seen:
+        """What is seen, with the number of objects that a storm is measured by."""
+        if seen.policy is None or self._load(seen).unhealthy <= guards.ALONE:
+            return seen
+        count = await census.matching(self._deps.kube, seen.policy)
+        return replace(seen, load=replace(seen.load, matching=count))
+
+    def _load(self, seen: Seen) -> Load:
+        """What all other runs do at this moment."""
+        run = seen.run
+        load = self._deps.ledger.usage.load(
+            run.metadata.uid, _key_of(seen), run.spec.policy.uid, self._now()
+        )
+        return replace(load, matching=seen.load.matching)
+
+    def _decide(self, seen: Seen) -> Plan:
+        """Decide with the other runs as they are at this moment."""
+        others = self._deps.ledger.others(_key_of(seen), seen.run.metadata.uid)
+        now = replace(seen, others=others, load=self._load(seen))
+        return episode.decide(now, self._deps.actions, self._now())
+
+    async def _reserve(self, run: HealingRun, plan: Plan) -> HealingRun:
+        """Journal the begin of a step so that it counts even if nobody hears that it was stored."""
+        if plan.call is not None:
+            self._deps.ledger.note(run.model_copy(update={"status": plan.status}))
+        try:
+            return await self._journal(run, plan.status)
+        except REFUSALS:
+            self._deps.ledger.note(run)
+            raise
 
     async def _call(self, run: HealingRun, plan: Plan) -> tuple[HealingRun, Outcome]:
         if plan.action is None or plan.call is None:  # pragma: no cover - a plan has both or none
@@ -196,6 +242,12 @@ class HealingRunReconciler:
         """The time in whole milliseconds, as the journal keeps it."""
         now = self._deps.clock.now()
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _key_of(seen: Seen) -> str:
+    """What tells the target from others, journaled or seen for the first time."""
+    target = seen.run.status.target
+    return target.key if target is not None else seen.sighting.key
 
 
 def _result(plan: Plan, wait: timedelta | None) -> Result:

@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from autoglm_api.conditions import ConditionStatus, ConditionType, find_condition
 from autoglm_api.healingpolicy import LastRun
 from autoglm_api.healingrun import HealingRun, IntentVerb
 from autoglm_operator.decisions import journal, leases
@@ -116,8 +115,6 @@ def entry_of(run: HealingRun) -> Entry:
     """What is to be remembered of a run."""
     status, meta = run.status, run.metadata
     is_open = status.finished_at is None
-    progressing = find_condition(status.conditions, ConditionType.PROGRESSING)
-    is_held = is_open and progressing is not None and progressing.status is ConditionStatus.FALSE
     acted = [
         step.finished_at or step.started_at for step in status.steps if step.intent is not None
     ]
@@ -140,7 +137,7 @@ def entry_of(run: HealingRun) -> Entry:
             acted_at=max(acted, default=None),
             cleaned_at=max(cleaned, default=None),
         ),
-        held_by=progressing.reason if is_held and progressing is not None else "",
+        held_by=journal.held_by(status),
         phase=status.phase or "",
         finished_at=status.finished_at,
         needs_care=leases.needs_care(run),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from autoglm_api.conditions import Reason
 from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import HealingRun, HealingRunStatus, IntentVerb, LeaseState
 from autoglm_operator.decisions import journal
@@ -37,6 +38,8 @@ class Facts:
     """Whether it acts on a node now."""
     isolates: bool
     """Whether it isolates a node, or its isolation still stands."""
+    stormy: bool
+    """Whether the storm brake holds it."""
 
 
 def facts_of(run: HealingRun) -> Facts:
@@ -52,6 +55,7 @@ def facts_of(run: HealingRun) -> Facts:
         begun_at=min(begun, default=None),
         on_node=acting and status.steps[-1].action in ON_NODES,
         isolates=_isolates(status, acting=acting),
+        stormy=journal.held_by(status) == Reason.STORM,
     )
 
 
@@ -63,6 +67,7 @@ class RunUsage:
         self._acting: dict[str, Facts] = {}
         self._begun: dict[str, Facts] = {}
         self._isolating: dict[str, Facts] = {}
+        self._stormy: dict[str, Facts] = {}
         self._targets: dict[str, Counter[str]] = {}
         self._unresolved: dict[str, Counter[str]] = {}
 
@@ -76,6 +81,8 @@ class RunUsage:
             self._begun[uid] = facts
         if facts.isolates:
             self._isolating[uid] = facts
+        if facts.stormy:
+            self._stormy[uid] = facts
         if facts.target:
             self._named(facts)[facts.target] += 1
 
@@ -84,13 +91,17 @@ class RunUsage:
         facts = self._known.pop(uid, None)
         if facts is None:
             return
-        for index in (self._acting, self._begun, self._isolating):
+        for index in (self._acting, self._begun, self._isolating, self._stormy):
             index.pop(uid, None)
         if facts.target:
             names = self._named(facts)
             names[facts.target] -= 1
             if not names[facts.target]:
                 del names[facts.target]
+
+    def storms(self) -> int:
+        """How many policies the storm brake holds."""
+        return len({facts.policy_uid for facts in self._stormy.values()})
 
     def load(self, uid: str, key: str, policy_uid: str, now: datetime) -> Load:
         """What all runs but one are doing.

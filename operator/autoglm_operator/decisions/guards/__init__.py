@@ -14,6 +14,7 @@ from autoglm_operator.decisions.guards.approvals import (
     mode_of,
 )
 from autoglm_operator.decisions.guards.budgets import (
+    ALONE,
     ON_NODES,
     cluster_busy,
     cluster_spent,
@@ -48,6 +49,7 @@ from autoglm_operator.decisions.guards.holding import (
 from autoglm_operator.decisions.healing import Denial
 
 __all__ = [
+    "ALONE",
     "ENDING",
     "HOLDING",
     "NOT_TAKEN",
