@@ -212,6 +212,11 @@ def _fitting() -> Iterator[RuleCase]:
         lonely = _with_step({"action": "Notify"}, kind)
         entry = {"type": "Slack", "slack": {"urlSecretRef": {"name": "hook", "key": "url"}}}
         yield RuleCase(somebody, lonely, with_field(lonely, "notify", [entry]), "spec")
+    last = "action Notify heals nothing: write it once, as the last step"
+    told, restart_pod = {"action": "Notify"}, _step("Restart", scope="Pod")
+    right = with_field(a_policy(ladder=[restart_pod, told]), "notify", [entry])
+    for wrong in ([told, restart_pod], [told, told]):
+        yield RuleCase(last, with_field(right, "ladder", wrong), right, "spec")
 
 
 def _step(action: str, **options: object) -> Object:

@@ -38,7 +38,7 @@ def test_an_alert_ends_in_a_verified_repair(
     status = scene.run(run)["status"]
     step = status["steps"][0]
     assert (step["outcome"], step["helped"]) == ("Succeeded", True)
-    assert (step["before"]["restarts"], step["after"]["restarts"]) == (5, 0)
+    assert (step["before"]["workload"]["restarts"], step["after"]["workload"]["restarts"]) == (5, 0)
     assert status["target"]["name"] == "web"
     scene.timeline.want(
         SOON,
