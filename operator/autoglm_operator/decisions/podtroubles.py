@@ -62,7 +62,7 @@ def _refused(workload: Manifest) -> Verdict | None:
 
 def _unscheduled(pod: Manifest) -> Verdict | None:
     condition = podstates.condition(pod, "PodScheduled") or {}
-    if condition.get("reason") != "Unschedulable":
+    if condition.get("reason") != "Unschedulable" or pod["status"].get("podIP"):
         return None
     return fails(
         Reason.UNSCHEDULABLE,

@@ -259,7 +259,7 @@ def test_says_why_a_new_revision_does_not_serve_and_stays_ready() -> None:
     slow = coming(an_endpoint(), new, a_pod("a", ready=False, revision=revision))
     assert verdict(slow, ConditionType.DEGRADED) == ("True", "RolloutInProgress")
     assert verdict(slow, ConditionType.READY) == ("True", "Ready")
-    pending = a_pod("a", ready=False, revision=revision)
+    pending = a_pod("a", "", ready=False, revision=revision)
     pending["status"]["conditions"].append({"type": "PodScheduled", "reason": "Unschedulable"})
     stuck = coming(an_endpoint(), new, pending)
     assert verdict(stuck, ConditionType.DEGRADED) == ("True", "Unschedulable")
@@ -272,7 +272,7 @@ def test_says_why_a_new_revision_does_not_serve_and_stays_ready() -> None:
 
 def test_a_first_revision_that_does_not_serve_says_why() -> None:
     view = seen(an_endpoint())
-    pending = a_pod("a", ready=False, revision=endpoint_revision(view))
+    pending = a_pod("a", "", ready=False, revision=endpoint_revision(view))
     pending["status"]["conditions"].append({"type": "PodScheduled", "reason": "Unschedulable"})
     stuck = replace(view, live=[made(view.desired[0])], pods=[pending])
     assert verdict(stuck, ConditionType.DEGRADED) == ("True", "Unschedulable")

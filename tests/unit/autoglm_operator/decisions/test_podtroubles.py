@@ -19,7 +19,7 @@ def checked(message: str, field: str = "state") -> Object:
 
 
 def unschedulable(name: str = "p") -> Object:
-    pod = a_pod(name, ready=False)
+    pod = a_pod(name, "", ready=False)
     pod["status"]["conditions"].append({"type": "PodScheduled", "reason": "Unschedulable"})
     return pod
 
@@ -44,6 +44,12 @@ def test_a_pod_that_only_needs_time_is_in_no_trouble() -> None:
     assert said(a_pod("a"), a_pod("b", ready=False), creating) is None
     first = incomplete("")
     assert said(first) is None
+
+
+def test_a_pod_with_an_address_has_a_node() -> None:
+    pod = unschedulable()
+    pod["status"]["podIP"] = "10.0.0.1"
+    assert said(pod) is None
 
 
 def test_a_pod_that_goes_or_is_ready_is_in_no_trouble() -> None:
