@@ -59,9 +59,9 @@ def change(kube: Kube, namespace: str, **spec: object) -> None:
     kube.patch("ModelEndpoint", "local", namespace, {"spec": spec})
 
 
-def a_served_endpoint(kube: Kube, namespace: str, timeline: Timeline, **managed: object) -> str:
+def a_served_endpoint(kube: Kube, namespace: str, timeline: Timeline) -> str:
     """Make an endpoint with a cluster over it; returns the revision that serves."""
-    kube.create(a_simulator(**managed), namespace)
+    kube.create(a_simulator(), namespace)
     kube.create(a_cluster(router={"replicas": 1}), namespace)
     timeline.want(SOON, "the endpoint is Ready", lambda: ready(kube, namespace))
     timeline.want(SOON, "its pods are routed to", lambda: len(served(kube, namespace)) == 2)
