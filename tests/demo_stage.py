@@ -43,7 +43,7 @@ class Scene:
 def raised(kube: Kube) -> Generator[Scene]:
     """Install, connect, apply and wait; in the end take everything down again."""
     before = _monitoring(kube)
-    _forget_definitions(kube)
+    forget_definitions(kube)
     scene = Scene(stage.Stage(), Timeline())
     try:
         scene.lines.append(f"{stage.install():7.1f} s  helm install")
@@ -90,7 +90,7 @@ def _clear(kube: Kube, before: dict[str, Object]) -> None:
     words = ["uninstall", stage.RELEASE, "--namespace", stage.SYSTEM, "--ignore-not-found"]
     subprocess.run([str(helm), *words, "--wait"], check=True, capture_output=True)
     _delete_namespaces(kube, stage.SYSTEM)
-    _forget_definitions(kube)
+    forget_definitions(kube)
 
 
 def _delete_workloads(kube: Kube) -> None:
@@ -132,7 +132,7 @@ def _delete_namespaces(kube: Kube, *namespaces: str) -> None:
     Timeline().want(within(GONE_SECONDS), f"{names} are gone", gone)
 
 
-def _forget_definitions(kube: Kube) -> None:
+def forget_definitions(kube: Kube) -> None:
     """Delete the kinds: Helm keeps them on purpose, and takes over none that others installed."""
 
     def ours() -> list[Object]:

@@ -208,9 +208,9 @@ def _fitting() -> Iterator[RuleCase]:
             fit = fits[at % len(fits)]
             yield RuleCase(message, _with_step(step, misfit), _with_step(step, fit), "spec")
     somebody = "action Notify needs somebody to notify: add an entry to notify"
+    entry = {"type": "Slack", "slack": {"urlSecretRef": {"name": "hook", "key": "url"}}}
     for kind in (*pods, *loads, *nodes, *volumes):
         lonely = _with_step({"action": "Notify"}, kind)
-        entry = {"type": "Slack", "slack": {"urlSecretRef": {"name": "hook", "key": "url"}}}
         yield RuleCase(somebody, lonely, with_field(lonely, "notify", [entry]), "spec")
     last = "action Notify heals nothing: write it once, as the last step"
     told, restart_pod = {"action": "Notify"}, _step("Restart", scope="Pod")

@@ -41,6 +41,26 @@ class FakeIO:
             raise self.error
         return obj
 
+    async def list(
+        self, kind: Kind, namespace: str | None = None, labels: str | None = None
+    ) -> list[Manifest]:
+        raise AssertionError((kind, namespace, labels))
+
+    async def create(self, obj: Manifest, *, manager: str | None = None) -> Manifest:
+        raise AssertionError((obj, manager))
+
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        body: object,
+        *,
+        subresource: str | None = None,
+        kind_of_patch: str = "merge",
+    ) -> Manifest:
+        raise AssertionError((kind, namespace, name, body, subresource, kind_of_patch))
+
     async def evict(self, namespace: str, name: str, *, uid: str) -> None:
         self.calls.append(f"evict {namespace}/{name} {uid}")
         if self.error:

@@ -10,7 +10,7 @@ import episodes
 from autoglm_api.conditions import Reason
 from autoglm_api.healingrun import HealingRunStatus, StepRecord
 from autoglm_operator.decisions import guards, target
-from autoglm_operator.decisions.guards import Case
+from autoglm_operator.decisions.guards import Case, ending, holding
 from autoglm_operator.decisions.healing import Denial, Pauses, Seen, Sighting
 from episodes import NOW, OLDER, a_policy, a_run, a_sighting, another_run, seen
 
@@ -241,7 +241,7 @@ def test_a_dry_run_names_a_refusal() -> None:
     assert denial.message.startswith("Nothing would be done: Pod web-1 has no controller")
 
 
-@pytest.mark.parametrize("guard", [guards.paused_by_policy, guards.cooldown_running])
+@pytest.mark.parametrize("guard", [holding.paused_by_policy, holding.cooldown_running])
 def test_guards_of_the_policy_allow_when_it_is_gone(
     guard: Callable[[Case], Denial | None],
 ) -> None:
@@ -251,4 +251,4 @@ def test_guards_of_the_policy_allow_when_it_is_gone(
 
 
 def test_a_target_that_was_never_found_has_not_changed() -> None:
-    assert guards.target_changed(a_case(seen(sighting=Sighting()))) is None
+    assert ending.target_changed(a_case(seen(sighting=Sighting()))) is None

@@ -17,12 +17,12 @@ def autoscaled(now: InForce | None = None, **autoscaling: object) -> list[dict[s
     return endpoint.children(an_endpoint(managed=spec), ENDPOINT_OWNER, IMAGES, now)
 
 
-def pod(**managed: object) -> dict[str, Any]:
+def pod(**managed: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of a managed endpoint
     found: dict[str, Any] = built(**managed)[0]["spec"]["template"]["spec"]
     return found
 
 
-def container(**managed: object) -> dict[str, Any]:
+def container(**managed: Any) -> dict[str, Any]:  # noqa: ANN401 - the same
     found: dict[str, Any] = built(**managed)[0]["spec"]["template"]["spec"]["containers"][0]
     return found
 
