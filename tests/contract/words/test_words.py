@@ -1,6 +1,7 @@
 """Words that dashboards, scripts and people rely on: none is promised that no process ever says."""
 
 import re
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,7 @@ from autoglm_dataplane.taskstore.outages import Outages
 from autoglm_operator.receiver.app import Webhook
 from autoglm_operator.receiver.intake import Intake
 from autoglm_operator.receiver.poller import Poller
+from autoglm_operator.reconcilers.alertwatch import AlertWatch, DeadMan
 from autoglm_operator.reconcilers.healing_metrics import HealingMetrics
 from autoglm_operator.reconcilers.operator_metrics import OperatorMetrics
 
@@ -40,6 +42,7 @@ def exposed() -> str:
     operator = OperatorMetrics()
     registry = operator.registry
     HealingMetrics(registry)
+    AlertWatch(None, NOTHING, registry, dead_man=DeadMan(), settle=timedelta())
     Intake(NOTHING, NOTHING, registry)
     Poller(NOTHING, NOTHING, NOTHING, receiver="", unready=NOTHING, registry=registry)
     Webhook(NOTHING, NOTHING, NOTHING, unready=NOTHING, limits=NOTHING, registry=registry)
