@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from autoglm_api import routing, virtualmodels
 from autoglm_api.autoglmcluster import UpstreamStatus
 from autoglm_api.conditions import ConditionType, is_true
-from autoglm_operator.decisions import externals
+from autoglm_api.routerrole import RouterRole
+from autoglm_operator.decisions import externals, routerpolicies
 from autoglm_operator.decisions.podstates import ready_pods
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def eligible(seen: UpstreamSeen, kept: frozenset[str] = frozenset()) -> bool:
         seen: The upstream.
         kept: Upstreams that count as Ready because probes are not to be believed now.
     """
-    return _entry(seen, kept) is not None
+    return _entry(seen, kept, RouterRole()) is not None
 
 
 def table_of(inputs: TableInputs) -> routing.RoutingTable:
@@ -96,7 +97,7 @@ def table_of(inputs: TableInputs) -> routing.RoutingTable:
         ValueError: A value of the cluster itself cannot be in a routing document.
     """
     spec = inputs.cluster.spec
-    entries = [_entry(each, inputs.kept) for each in inputs.upstreams]
+    entries = [_entry(each, inputs.kept, spec.router) for each in inputs.upstreams]
     known = {each.endpoint.spec.model for each in inputs.upstreams if each.endpoint is not None}
     return routing.RoutingTable(
         cluster=inputs.cluster.metadata.name,
@@ -110,6 +111,8 @@ def table_of(inputs: TableInputs) -> routing.RoutingTable:
         planner=routing.Planner(
             models=inputs.planner_models, servers=_servers(inputs.planners, PLANNER_PORT)
         ),
+        listener=routerpolicies.listener(spec.router),
+        sharing=routerpolicies.sharing(spec.router),
         breaker=routing.Breaker(
             consecutive_failures=spec.circuit_breaker.consecutive_failures,
             open_milliseconds=_milliseconds(spec.circuit_breaker.open_duration),
@@ -164,7 +167,7 @@ def _tier(seen: UpstreamSeen) -> tuple[str, int]:
     return model, seen.upstream.priority
 
 
-def _entry(seen: UpstreamSeen, kept: frozenset[str]) -> routing.Upstream | None:
+def _entry(seen: UpstreamSeen, kept: frozenset[str], router: RouterRole) -> routing.Upstream | None:
     """The upstream in the words of the document; None if it may not get requests."""
     endpoint = seen.endpoint
     if endpoint is None or not _willing(seen, endpoint):
@@ -174,7 +177,7 @@ def _entry(seen: UpstreamSeen, kept: frozenset[str]) -> routing.Upstream | None:
     if not ready and not (accepted and seen.upstream.name in kept):
         return None
     try:
-        return _upstream(seen, endpoint)
+        return _upstream(seen, endpoint, router)
     except ValueError:
         # What to write instead is said at the endpoint, by the same check of its spec.
         return None
@@ -191,7 +194,7 @@ def _willing(seen: UpstreamSeen, endpoint: ModelEndpoint) -> bool:
     )
 
 
-def _upstream(seen: UpstreamSeen, endpoint: ModelEndpoint) -> routing.Upstream:
+def _upstream(seen: UpstreamSeen, endpoint: ModelEndpoint, router: RouterRole) -> routing.Upstream:
     managed, external = endpoint.spec.managed, endpoint.spec.external
     return routing.Upstream(
         name=seen.upstream.name,
@@ -205,6 +208,7 @@ def _upstream(seen: UpstreamSeen, endpoint: ModelEndpoint) -> routing.Upstream:
             first_byte_milliseconds=_milliseconds(endpoint.spec.timeouts.first_byte),
             request_milliseconds=_milliseconds(endpoint.spec.timeouts.request),
         ),
+        limits=routerpolicies.limits(endpoint.spec.limits, router),
     )
 
 
