@@ -65,7 +65,7 @@ def _of_node(obj: Object, place: Place, node: Object) -> Iterator[BoundCase]:
             name=f"{obj['kind']}.{_anywhere(path)} {what}",
             refused=_with(obj, place, refused),
             message=message,
-            kept=None if kept is None else _with(obj, place, kept),
+            kept=None if kept is None else _beside(_with(obj, place, kept), place, kept),
         )
     for name in node.get("required", ()):
         yield BoundCase(
@@ -73,6 +73,15 @@ def _of_node(obj: Object, place: Place, node: Object) -> Iterator[BoundCase]:
             refused=_without(obj, (*place, name)),
             message=f"{path}.{name}: Required value",
         )
+
+
+def _beside(obj: Object, place: Place, kept: Any) -> Object:  # noqa: ANN401
+    """The object with an autoscaler's other bound moved along, for the least is not the most."""
+    pair = {"minReplicas": "maxReplicas", "maxReplicas": "minReplicas"}
+    other = pair.get(str(place[-1])) if len(place) > 1 else None
+    if other is None or other not in _at(obj, place[:-1]):
+        return obj
+    return _with(obj, (*place[:-1], other), kept)
 
 
 def _broken(

@@ -39,7 +39,15 @@ def a_full_cluster(name: str = "demo") -> Object:
             {"name": "local", "endpointRef": {"name": "local"}, "weight": 3, "priority": 0},
             {"name": "spare", "endpointRef": {"name": "vendor"}, "weight": 1, "priority": 1},
         ],
-        router={"replicas": 2, **_pod_options()},
+        router={
+            "replicas": 2,
+            "strategy": "ConsistentHash",
+            "hashHeader": "x-session",
+            "hashLoadPercent": 150,
+            "stickyCookie": "autoglm",
+            "maxBodySize": "20Mi",
+            **_pod_options(),
+        },
         planner={"replicas": 2, **_pod_options()},
         executor={"autoscaling": _autoscaling(), **_pod_options()},
         cooperation={"strategy": "Plan", "timeout": "30s"},
@@ -66,6 +74,7 @@ def a_full_external_endpoint(name: str = "vendor") -> Object:
         tls={"caSecretRef": {"name": "vendor-ca", "key": "ca.crt"}},
     )
     endpoint["spec"] |= {
+        "limits": {"maxConcurrency": 64, "requestsPerMinute": 600},
         "timeouts": {"connect": "2s", "firstByte": "30s", "request": "5m"},
         "healthCheck": {
             "mode": "Completion",
@@ -265,6 +274,7 @@ def full() -> list[Object]:
     """Objects that together set every field of every spec."""
     return [
         a_full_cluster(),
+        a_cluster("fixed", executor={"replicas": 3}),
         a_full_external_endpoint(),
         a_full_managed_endpoint(),
         an_autoscaled_endpoint(),
@@ -292,7 +302,7 @@ def _autoscaling() -> Object:
         "policies": [{"type": "Pods", "value": 2, "periodSeconds": 60}],
     }
     return {
-        "minReplicas": 2,
+        "minReplicas": 1,
         "maxReplicas": 8,
         "metrics": [
             *({"type": "Resource", "resource": each} for each in cpu),

@@ -43,6 +43,7 @@ def rule_cases() -> list[RuleCase]:
         *_pods(),
         *_durations(),
         *_clusters(),
+        *_routers(),
         *_endpoints(),
         *_urls(),
         *_autoscalers(),
@@ -198,6 +199,32 @@ def _pairs() -> list[RuleCase]:
     ]
 
 
+def _routers() -> list[RuleCase]:
+    header = (
+        "hashHeader goes with strategy ConsistentHash and with no other: name the header whose"
+        " value decides, or remove it"
+    )
+    percent = "hashLoadPercent goes with strategy ConsistentHash or SourceIPHash: remove it"
+    name = "write the name of a header: letters, digits and '-'"
+    cookie = "write a cookie's name: a letter, then letters, digits, '_' and '-'"
+    body = "write a size from 1Ki to 1Gi"
+    hashed = {"strategy": "ConsistentHash", "hashHeader": "x-session"}
+    by_address = {"strategy": "SourceIPHash"}
+    cases: list[tuple[str, Object, Object, str]] = [
+        (header, {"strategy": "ConsistentHash"}, hashed, ""),
+        (header, {"hashHeader": "x-session"}, {}, ""),
+        (percent, {"hashLoadPercent": 150}, {**by_address, "hashLoadPercent": 150}, ""),
+        (name, {**hashed, "hashHeader": "x session"}, hashed, ".hashHeader"),
+        (cookie, {"stickyCookie": "1a"}, {"stickyCookie": "a_1-b"}, ".stickyCookie"),
+        (body, {"maxBodySize": "1023"}, {"maxBodySize": "1Ki"}, ".maxBodySize"),
+        (body, {"maxBodySize": "2Gi"}, {"maxBodySize": "1Gi"}, ".maxBodySize"),
+    ]
+    return [
+        RuleCase(message, a_cluster(router=bad), a_cluster(router=good), f"spec.router{path}")
+        for message, bad, good, path in cases
+    ]
+
+
 def _clusters() -> list[RuleCase]:
     size = "write a size from 64Mi to 16Ti"
     field = "spec.sessions.store.embedded.storage"
@@ -212,6 +239,8 @@ def _endpoints() -> list[RuleCase]:
     both["spec"]["managed"] = {"engine": "Simulator"}
     external = "type External needs the block external and no block managed"
     managed = "type Managed needs the block managed and no block external"
+    limited = with_field(a_managed_endpoint(), "limits", {"requestsPerMinute": 600})
+    per_minute = "limits.requestsPerMinute goes with type External: write maxConcurrency instead"
     simulator = (
         "engine Simulator runs the operator's own image: remove image and args,"
         " or set engine: Custom"
@@ -223,6 +252,12 @@ def _endpoints() -> list[RuleCase]:
         RuleCase(external, _typed("External"), an_external_endpoint(), "spec"),
         RuleCase(managed, _typed("Managed"), a_managed_endpoint(), "spec"),
         RuleCase(managed, with_field(both, "type", "Managed"), a_managed_endpoint(), "spec"),
+        RuleCase(
+            per_minute,
+            limited,
+            with_field(a_managed_endpoint(), "limits", {"maxConcurrency": 8}),
+            "spec",
+        ),
         *(
             RuleCase(
                 "this engine needs an image: only engine Simulator has one of its own",

@@ -235,7 +235,7 @@ def paths(value: JsonValue, path: str, *, depth: int = 0) -> set[str]:
     """Paths of every field that an object sets; maps of free keys count as one field."""
     if isinstance(value, list):
         return {found for each in value for found in paths(each, path, depth=depth)}
-    free = path.endswith(("nodeSelector", "requests", "limits", "matchLabels", "labels"))
+    free = path.endswith(("nodeSelector", ".requests", ".limits", "matchLabels", "labels"))
     if not isinstance(value, dict) or free:
         return set()
     found: set[str] = set()
