@@ -8,6 +8,7 @@ import pytest
 
 import customresources
 from autoglm_api.healingpolicy import HealingPolicy
+from chart_accounts import granted
 from healing_objects import (
     READY_SECONDS,
     MakePolicy,
@@ -56,6 +57,13 @@ def healer(make_process: MakeProcess) -> Generator[HealingProcess]:
     """One running healer."""
     with running(make_process("healer")) as process:
         yield process
+
+
+@pytest.fixture
+def accounts(kube: Kube, release: str, namespace: str) -> Generator[dict[str, str]]:
+    """Tokens of the chart's ServiceAccounts by component, within its admission policies."""
+    with granted(kube, release, namespace) as tokens:
+        yield tokens
 
 
 @pytest.fixture

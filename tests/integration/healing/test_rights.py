@@ -1,14 +1,8 @@
 """Receiver and healer with the rights that the chart grants, within its admission policies."""
 
-import subprocess
-from collections.abc import Generator
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 
-import programs
+from chart_accounts import episodes_of, healer_deployment
 from healing_objects import (
     READY_SECONDS,
     SOON,
@@ -21,75 +15,15 @@ from healing_objects import (
     token_of,
 )
 from healing_processes import running
-from kube import Kube, KubeError
+from kube import KubeError
 from timeline import Timeline, within
-
-CHART = Path(__file__).parents[3] / "charts" / "autoglm-operator"
-RELEASE = "rights"
-
-WANTED = (
-    "ServiceAccount",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "Role",
-    "RoleBinding",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-)
-EPISODES = f"{RELEASE}-event-episodes"
-EVERYWHERE = frozenset({"ClusterRole", "ClusterRoleBinding", *WANTED[-2:]})
-
-
-def rendered(release: str) -> list[dict[str, Any]]:
-    """What the chart grants and forbids, and the healer's Deployment without pods."""
-    helm = programs.ensure(["helm"])["helm"]
-    done = subprocess.run(
-        [
-            *(str(helm), "template", RELEASE, str(CHART), "--namespace", release),
-            *("--set", "events.namespaces={team-a}"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    documents = [each for each in yaml.safe_load_all(done.stdout) if each]
-    kept = [each for each in documents if each["kind"] in WANTED]
-    for each in documents:
-        if each["metadata"]["name"] == EPISODES:
-            kept.append(each)
-        if each["kind"] == "Deployment" and each["metadata"]["name"].endswith("-healer"):
-            each["spec"]["replicas"] = 0
-            kept.append(each)
-    return kept
-
-
-@pytest.fixture
-def accounts(kube: Kube, release: str) -> Generator[dict[str, str]]:
-    """Tokens of the chart's ServiceAccounts by component."""
-    objects = rendered(release)
-    try:
-        for each in objects:
-            kube.apply(each, release)
-        names = [each["metadata"]["name"] for each in objects if each["kind"] == "ServiceAccount"]
-        yield {
-            name.rpartition("-")[2]: token_of(kube, release, name, audience="") for name in names
-        }
-    finally:
-        for each in objects:
-            # Left behind, the policies would refuse what other tests create.
-            if each["kind"] in EVERYWHERE:
-                kube.delete(each["kind"], each["metadata"]["name"])
 
 
 def test_an_alert_ends_in_a_repair_with_the_rights_of_the_chart(
     scene: Scene, trust: Trust, make_process: MakeProcess, accounts: dict[str, str]
 ) -> None:
     kube, release = scene.kube, scene.release
-    deployment = next(
-        each["metadata"]["name"]
-        for each in kube.list("Deployment", release)
-        if each["metadata"]["name"].endswith("-healer")
-    )
+    deployment = healer_deployment(kube, release)
     receiver = make_process(
         "receiver", token=accounts["receiver"], tls_directory=str(trust.directory)
     )
@@ -129,7 +63,7 @@ def test_an_event_is_stored_with_the_rights_of_the_chart(
         token=accounts["receiver"],
         tls_directory=str(trust.directory),
         event_namespaces=scene.namespace,
-        episodes_name=EPISODES,
+        episodes_name=episodes_of(release),
     )
     scene.make_policy()
     allow(kube, release, "sender")

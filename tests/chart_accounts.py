@@ -1,0 +1,101 @@
+"""The accounts, rights and admission policies of the chart, without its pods.
+
+Exists so that processes under test run with what an installation grants. Never grants more.
+"""
+
+import contextlib
+import hashlib
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import programs
+from healing_objects import token_of
+from kube import Kube
+
+CHART = Path(__file__).parents[1] / "charts" / "autoglm-operator"
+WANTED = (
+    "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+)
+EVERYWHERE = frozenset({"ClusterRole", "ClusterRoleBinding", *WANTED[-2:]})
+
+
+def name_of(release: str) -> str:
+    """Name of the installation in a namespace; those of tests that run side by side differ."""
+    return f"rights-{hashlib.sha256(release.encode()).hexdigest()[:6]}"
+
+
+def episodes_of(release: str) -> str:
+    """Name of the ConfigMap in which a receiver remembers the episodes of events."""
+    return f"{name_of(release)}-event-episodes"
+
+
+def rendered(release: str) -> list[dict[str, Any]]:
+    """What the chart grants and forbids, and the healer's Deployment without pods."""
+    helm = programs.ensure(["helm"])["helm"]
+    done = subprocess.run(
+        [
+            *(str(helm), "template", name_of(release), str(CHART), "--namespace", release),
+            *("--set", "events.namespaces={team-a}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    documents = [each for each in yaml.safe_load_all(done.stdout) if each]
+    kept = [each for each in documents if each["kind"] in WANTED]
+    for each in documents:
+        if each["metadata"]["name"] == episodes_of(release):
+            kept.append(each)
+        if each["kind"] == "Deployment" and each["metadata"]["name"].endswith("-healer"):
+            each["spec"]["replicas"] = 0
+            kept.append(each)
+    return kept
+
+
+@contextlib.contextmanager
+def granted(kube: Kube, release: str, *namespaces: str) -> Generator[dict[str, str]]:
+    """Tokens of the chart's ServiceAccounts by component, until the block ends.
+
+    The admission policies hold in these namespaces only: other tests make runs beside this one.
+    """
+    objects = rendered(release)
+    for each in objects:
+        if each["kind"] == "ValidatingAdmissionPolicyBinding":
+            each["spec"].setdefault("matchResources", _in((release, *namespaces)))
+    try:
+        for each in objects:
+            kube.apply(each, release)
+        names = [each["metadata"]["name"] for each in objects if each["kind"] == "ServiceAccount"]
+        yield {
+            name.rpartition("-")[2]: token_of(kube, release, name, audience="") for name in names
+        }
+    finally:
+        for each in objects:
+            # Left behind, the policies would refuse what other tests create.
+            if each["kind"] in EVERYWHERE:
+                kube.delete(each["kind"], each["metadata"]["name"])
+
+
+def _in(namespaces: tuple[str, ...]) -> dict[str, Any]:
+    term = {
+        "key": "kubernetes.io/metadata.name",
+        "operator": "In",
+        "values": list(namespaces),
+    }
+    return {"namespaceSelector": {"matchExpressions": [term]}}
+
+
+def healer_deployment(kube: Kube, release: str) -> str:
+    """Name of the Deployment by which a healer proves its admission policies."""
+    names = (each["metadata"]["name"] for each in kube.list("Deployment", release))
+    return next(name for name in names if name.endswith("-healer"))
