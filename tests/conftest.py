@@ -28,6 +28,8 @@ NAMESPACE_LABEL = "autoglm-tests"
 
 RECOVERY_SECONDS = 120.0
 """Arbitrary, because a mended node is whole within 35 s (measured) on an idle machine."""
+ACCOUNT_SECONDS = 60.0
+"""Arbitrary, because an idle controller manager takes milliseconds."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,6 +85,12 @@ def make_namespace(
         name = namespace_name(test.name)
         kube.create(builders.a_namespace(name, level, **{NAMESPACE_LABEL: "true"}))
         made.append(name)
+        # Pods are refused until a busy controller manager has made the account they run as.
+        Timeline().want(
+            within(ACCOUNT_SECONDS),
+            "the namespace has its ServiceAccount",
+            lambda: kube.get("ServiceAccount", "default", name) is not None,
+        )
         return name
 
     yield make
