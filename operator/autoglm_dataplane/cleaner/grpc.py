@@ -43,8 +43,8 @@ class RuntimeRefusedError(Exception):
         self.status = status
 
 
-class Channel:
-    """A connection; closed by leaving its block.
+def connect(path: Path, *, timeout: float) -> "Channel":
+    """Open a channel to a Unix socket.
 
     Args:
         path: The socket.
@@ -53,20 +53,27 @@ class Channel:
     Raises:
         RuntimeUnreachableError: nobody listens there.
     """
+    opened = socket.socket(socket.AF_UNIX)
+    opened.settimeout(timeout)
+    try:
+        opened.connect(str(path))
+    except OSError as error:
+        opened.close()
+        raise RuntimeUnreachableError(f"The container runtime does not answer: {error}.") from error
+    return Channel(opened)
 
-    def __init__(self, path: Path, *, timeout: float) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(timeout)
+
+class Channel:
+    """A connection, closed by leaving its block.
+
+    Args:
+        connected: The socket; it belongs to the channel from now on.
+    """
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
         self._http = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
-        try:
-            self._socket.connect(str(path))
-            self._http.initiate_connection()
-            self._flush()
-        except OSError as error:
-            self._socket.close()
-            raise RuntimeUnreachableError(
-                f"The container runtime does not answer: {error}."
-            ) from error
+        self._http.initiate_connection()
 
     def __enter__(self) -> Self:
         return self

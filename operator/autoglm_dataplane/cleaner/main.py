@@ -12,7 +12,7 @@ from pathlib import Path
 from autoglm_api import cleaning, logs
 from autoglm_api.cleaning import CleaningReport
 from autoglm_api.settings import SettingsError, read
-from autoglm_dataplane.cleaner.grpc import Channel
+from autoglm_dataplane.cleaner import grpc
 from autoglm_dataplane.cleaner.removal import ignore_broken_leases
 from autoglm_dataplane.cleaner.settings import CleanerSettings
 from autoglm_dataplane.cleaner.sweeping import Floors
@@ -75,7 +75,7 @@ def _fail(sentence: str, code: int) -> int:
     return code
 
 
-_connect = partial(Channel, Path(cleaning.RUNTIME_SOCKET), timeout=RUNTIME_SECONDS)
+_connect = partial(grpc.connect, Path(cleaning.RUNTIME_SOCKET), timeout=RUNTIME_SECONDS)
 
 
 if __name__ == "__main__":
