@@ -16,6 +16,7 @@ from typing import Final
 from autoglm_api import kinds, labels
 from autoglm_api.healingladder import ActionName
 from autoglm_operator.actions.cleandisk import CleanDisk
+from autoglm_operator.actions.isolatenode import IsolateNode
 from autoglm_operator.actions.notify import Notify
 from autoglm_operator.actions.restart import Restart
 from autoglm_operator.actions.scaleout import ScaleOut
@@ -159,6 +160,7 @@ def actions_of(settings: HealerSettings, api: Api) -> Actions:
     return {
         ActionName.RESTART: Restart(),
         ActionName.CLEAN_DISK: CleanDisk(settings.cleaning_site),
+        ActionName.ISOLATE_NODE: IsolateNode(SystemClock().now, enabled=settings.node_healing),
         ActionName.SCALE_OUT: ScaleOut(),
         ActionName.NOTIFY: Notify(notice_poster_of(settings, api)),
     }

@@ -193,6 +193,9 @@ class HealerSettings(HealingSettings):
             )
         return self
 
+    node_healing: bool = False
+    """Whether nodes may be isolated; the chart grants the rights for it."""
+
     node_jobs_namespace: str = Field("", max_length=63)
     """Namespace of the Jobs that clean disks; empty means that no disk is cleaned."""
 

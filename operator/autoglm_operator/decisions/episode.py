@@ -27,6 +27,7 @@ from autoglm_api.healingrun import (
     StepRecord,
 )
 from autoglm_operator.decisions import (
+    claims,
     guards,
     journal,
     leases,
@@ -53,6 +54,8 @@ CROWDED: Final = timedelta(seconds=1)
 and some of them may turn out to be one."""
 UNDER_WAY: Final = timedelta(seconds=5)
 """Time between two looks at a call that goes on without us."""
+LASTING: Final = (Reason.DISRUPTION_BUDGET, Reason.NODE_LEASED, Reason.NOTICE_NOT_DELIVERED)
+"""Refusals that do not pass within seconds."""
 UNCLEAR: Final = timedelta(seconds=2)
 """Time before a call whose reply was lost is looked into: its effect is soon visible."""
 
@@ -93,7 +96,7 @@ def after_call(plan: Plan, seen: Seen, outcome: Outcome, now: datetime) -> Plan:
         going_on = journal.going_on(seen, step, Denial(outcome.reason, outcome.message), now)
         return Plan(status=going_on, requeue_after=UNDER_WAY)
     if outcome.kind is OutcomeKind.RETRYABLE:
-        waiting = outcome.reason in (Reason.DISRUPTION_BUDGET, Reason.NOTICE_NOT_DELIVERED)
+        waiting = outcome.reason in LASTING
         return Plan(
             status=journal.waiting(seen, Denial(outcome.reason, outcome.message), now),
             requeue_after=HELD if waiting else UNCLEAR,
@@ -139,6 +142,7 @@ def _begin(seen: Seen, actions: Actions, now: datetime) -> Plan:
         started_at=now,
         before=before,
         logs=seen.sighting.logs,
+        message=claims.advice(seen.sighting),
         lease=_lease(action, step, intended, seen, now),
     )
     return Plan(
@@ -171,7 +175,7 @@ def _stopped(seen: Seen, step: StepRecord, intent: Intent, now: datetime) -> Pla
         ending = guard(case)
         if ending is not None:
             return _give_up(seen, step, ending, now)
-    if now - step.started_at >= _limits(seen).max_wait:
+    if now >= (intent.deadline or step.started_at + _limits(seen).max_wait):
         reason = Reason(step.reason) if step.reason else Reason.MAX_WAIT_PASSED
         late = Denial(reason, step.message or "The call could not be made in time.")
         return _give_up(seen, step, late, now)
@@ -263,7 +267,8 @@ def _is_taken(seen: Seen, step: StepRecord) -> bool:
 def _exhausted(seen: Seen, now: datetime) -> Plan:
     """End a run whose ladder has no step left."""
     steps = seen.run.status.steps
-    if all(step.outcome is StepOutcome.REFUSED for step in steps):
+    futile = any(step.reason == Reason.RESTARTED_OFTEN for step in steps)
+    if not futile and all(step.outcome is StepOutcome.REFUSED for step in steps):
         last = steps[-1]
         reason = Reason(last.reason or Reason.ACTION_REFUSED)
         why = Denial(reason, last.message or "The action was refused.")

@@ -80,6 +80,8 @@ class Sighting:
     """The ModelEndpoint, for targets of that kind."""
     claim: Manifest | None = None
     """The PersistentVolumeClaim, for targets of that kind."""
+    storage_class: Manifest | None = None
+    """The claim's StorageClass."""
     node: Manifest | None = None
     """The Node, for targets of that kind."""
     fleet: Fleet | None = None

@@ -28,6 +28,7 @@ from autoglm_api.healingrun import (
     StepOutcome,
     StepRecord,
 )
+from autoglm_operator.decisions import claims
 from autoglm_operator.decisions.healing import Denial, Outcome, Seen
 from autoglm_operator.decisions.statuses import Verdict
 from autoglm_operator.decisions.verification import Judgement
@@ -251,6 +252,8 @@ def lease_ended(
 
 def ended_by_guard(seen: Seen, why: Denial, now: datetime) -> HealingRunStatus:
     """No (further) action is allowed: Skipped if none was ever taken, else Failed."""
+    offer = claims.advice(seen.sighting) if why.reason is Reason.DRY_RUN else None
+    why = replace(why, message=f"{why.message} {offer}") if offer else why
     denied = Verdict(status=False, reason=why.reason, message=why.message)
     about = ConditionType.SUCCEEDED if has_acted(seen.run.status) else ConditionType.ACCEPTED
     return _ended(seen, {about: denied}, why, now)
@@ -261,7 +264,10 @@ def escalated(seen: Seen, now: datetime) -> HealingRunStatus:
     last = seen.run.status.steps[-1].message or "No step of the ladder helped."
     verified = find_condition(seen.run.status.conditions, ConditionType.VERIFIED)
     found = verified.message if verified is not None else last
-    why = Denial(Reason.ESCALATED, f"The whole ladder did not help; look yourself. {found}")
+    offer = claims.advice(seen.sighting)
+    why = Denial(
+        Reason.ESCALATED, f"The whole ladder did not help; look yourself. {offer or found}"
+    )
     verdict = Verdict(status=False, reason=why.reason, message=why.message)
     return _ended(seen, {ConditionType.SUCCEEDED: verdict}, why, now)
 

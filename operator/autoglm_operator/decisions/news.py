@@ -63,5 +63,8 @@ def _target(run: HealingRun) -> tuple[Manifest, ...]:
     target = run.status.target
     if target is None:
         return ()
-    meta = {"namespace": run.metadata.namespace, "name": target.name, "uid": target.uid}
+    meta = {"name": target.name, "uid": target.uid}
+    kind = kinds.find(target.api_version, target.kind)
+    if kind is None or kind.namespaced:
+        meta["namespace"] = run.metadata.namespace
     return ({"apiVersion": target.api_version, "kind": target.kind, "metadata": meta},)

@@ -75,7 +75,11 @@ def _tried(run: HealingRun) -> list[StepRecord]:
 
 def _found(run: HealingRun) -> str:
     verified = find_condition(run.status.conditions, ConditionType.VERIFIED)
-    return verified.message if verified is not None else ""
+    if verified is not None:
+        return verified.message
+    # A step that has not ended says what a person could do.
+    last = run.status.steps[-1] if run.status.steps else None
+    return last.message or "" if last is not None and last.outcome is None else ""
 
 
 def _escaped(words: str) -> str:

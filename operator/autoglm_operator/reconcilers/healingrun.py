@@ -13,6 +13,7 @@ from typing import Final
 
 from autoglm_api import kinds
 from autoglm_api.conditions import Reason
+from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import HealingRun, HealingRunStatus
 from autoglm_api.resource import UnreadableObject
 from autoglm_operator.clients import errors
@@ -21,7 +22,7 @@ from autoglm_operator.clients.kube import KubeClient
 from autoglm_operator.decisions import episode, guards, leases, news
 from autoglm_operator.decisions.healing import Actions, Outcome, OutcomeKind, Plan, Seen
 from autoglm_operator.decisions.surroundings import AlertNews, Budget, Load
-from autoglm_operator.reconcilers import acceptance, census, lookout
+from autoglm_operator.reconcilers import acceptance, census, lookout, nodes
 from autoglm_operator.reconcilers.admission import AdmissionProof
 from autoglm_operator.reconcilers.alertwatch import AlertWatch
 from autoglm_operator.reconcilers.healing_metrics import HealingMetrics
@@ -98,6 +99,8 @@ class HealingRunReconciler:
         plan = self._decide(seen)
         if plan.call is not None and episode.begins(seen.run.status):
             seen = replace(seen, news=await self._deps.alert_watch.look(seen.run))
+            if plan.action is ActionName.RESTART:
+                seen = replace(seen, sighting=await lookout.with_logs(self._deps.kube, seen))
             seen = await self._counted(replace(seen, dead_man=self._deps.alert_watch.frozen()))
             async with self._start:
                 plan = self._decide(seen)
@@ -146,13 +149,18 @@ class HealingRunReconciler:
             budget=self._deps.budget,
             news=await self._news_of(run),
             dead_man=self._deps.alert_watch.frozen(),
+            node_lease=await nodes.maintainer(kube, run, sighting.node, self._now()),
             approvals_proven=await self._deps.admission.approvals_proven(run),
         )
         return await self._counted(seen)
 
     async def _news_of(self, run: HealingRun) -> AlertNews:
-        """What is said of the alert of a run that was looked at before."""
-        if not run.status.conditions or run.status.finished_at is not None:
+        """What is said of the alert of a run that was looked at before.
+
+        A change that waits to be undone waits for the end of the alert as well.
+        """
+        ended = run.status.finished_at is not None and not leases.held(run.status)
+        if ended or not run.status.conditions:
             return AlertNews()
         return await self._deps.alert_watch.glance(run)
 

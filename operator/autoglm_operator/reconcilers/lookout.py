@@ -10,11 +10,11 @@ from typing import Final, Protocol
 
 from autoglm_api import kinds, labels
 from autoglm_api.healingpolicy import HealingPolicy
-from autoglm_api.healingrun import HealingRun, ObjectRef
+from autoglm_api.healingrun import LOGS_LIMIT, HealingRun, ObjectRef
 from autoglm_api.kinds import Kind
 from autoglm_operator.clients import errors
-from autoglm_operator.decisions import target
-from autoglm_operator.decisions.healing import Pauses, Sighting
+from autoglm_operator.decisions import restart, target
+from autoglm_operator.decisions.healing import Pauses, Seen, Sighting
 from autoglm_operator.decisions.reading import Manifest, labels_of, part, parts, uid_of
 from autoglm_operator.reconcilers import nodes, scaling
 
@@ -35,6 +35,16 @@ class Reader(Protocol):
         self, kind: Kind, namespace: str | None = None, labels: str | None = None
     ) -> list[Manifest]:
         """Read all objects of a kind that carry these labels."""
+        ...
+
+
+class LogReader(Protocol):
+    """The one call that reads what containers wrote."""
+
+    async def last_words(
+        self, namespace: str, pod: str, container: str, *, previous: bool, limit_bytes: int
+    ) -> str:
+        """The end of what a container wrote, or its predecessor in the same pod."""
         ...
 
 
@@ -67,6 +77,8 @@ async def look(kube: Reader, run: HealingRun) -> Sighting:
         seen = target.sighted_endpoint(bottom, await _active(kube, namespace, bottom))
     else:
         seen = target.sighted(await _climb(kube, namespace, bottom))
+    if seen.claim is not None:
+        return replace(seen, storage_class=await _class_of(kube, seen.claim))
     if seen.node is not None:
         return replace(seen, fleet=await nodes.fleet(kube, run, seen.node))
     workload = seen.workload
@@ -83,6 +95,33 @@ async def look(kube: Reader, run: HealingRun) -> Sighting:
         revisions=revisions,
     )
     return await _with_scaling(kube, run, seen, workload)
+
+
+async def with_logs(kube: LogReader, seen: Seen) -> Sighting:
+    """The sighting with the last words of the failing container; without them if there are none.
+
+    Nothing waits for them: a container that has left no log is no reason not to replace it.
+    """
+    found = restart.failing_container(seen.run, seen.sighting)
+    if found is None:
+        return seen.sighting
+    pod, container, previous = found
+    try:
+        text = await kube.last_words(
+            seen.run.metadata.namespace,
+            pod,
+            container,
+            previous=previous,
+            limit_bytes=LOGS_LIMIT,
+        )
+    except errors.ApiError:
+        return seen.sighting
+    return replace(seen.sighting, logs=text[-LOGS_LIMIT:] or None)
+
+
+async def _class_of(kube: Reader, claim: Manifest) -> Manifest | None:
+    name = part(claim, "spec").get("storageClassName")
+    return await kube.get(kinds.STORAGE_CLASS, None, str(name)) if name else None
 
 
 async def _with_scaling(

@@ -63,9 +63,11 @@ async def fleet(kube: NodeReader, run: HealingRun, node: Manifest) -> Fleet | No
 
 
 async def maintainer(
-    kube: NodeReader, run: HealingRun, node: Manifest, now: datetime
+    kube: NodeReader, run: HealingRun, node: Manifest | None, now: datetime
 ) -> str | None:
-    """Who else holds the lease of a node, as a sentence; None if nobody does."""
+    """Who else holds the lease of a run's node, as a sentence; None if nobody does."""
+    if node is None or run.status.finished_at is not None:
+        return None
     name = nodelease.name(name_of(node))
     try:
         lease = await kube.get(kinds.LEASE, nodelease.NAMESPACE, name)
