@@ -129,6 +129,7 @@ class Reason(StrEnum):
     NO_UNHEALTHY_POD = "NoUnhealthyPod"
     NOT_RESTARTABLE = "NotRestartable"
     POLICY_DELETED = "PolicyDeleted"
+    RESTARTED_OFTEN = "RestartedOften"
     RESTART_FUTILE = "RestartFutile"
     ROLLOUT_NEWER = "RolloutNewer"
     ROLLOUT_PAUSED = "RolloutPaused"

@@ -267,6 +267,23 @@ class KubeClient:
             "create", kinds.POD, path(kinds.POD, namespace, name, "eviction"), body=body
         )
 
+    async def last_words(
+        self, namespace: str, pod: str, container: str, *, previous: bool, limit_bytes: int
+    ) -> str:
+        """The end of what a container wrote, or its predecessor in the same pod.
+
+        Args:
+            namespace: Where.
+            pod: The pod.
+            container: Its container.
+            previous: Whether the predecessor is meant.
+            limit_bytes: How much of the last hundred lines is kept, from their end.
+        """
+        query = [("container", container), ("tailLines", "100"), ("limitBytes", str(LOG_BYTES))]
+        query += [("previous", "true")] if previous else []
+        data = await self._raw("log", kinds.POD, path(kinds.POD, namespace, pod, "log"), query)
+        return data[-limit_bytes:].decode("utf-8", "replace")
+
     async def review(self, obj: dict[str, Any]) -> dict[str, Any]:
         """Ask the API server about a token or a right (TokenReview, SubjectAccessReview)."""
         kind = kinds.kind_of(obj)
@@ -316,6 +333,27 @@ class KubeClient:
         body: object = None,
         content_type: str = "application/json",
     ) -> tuple[int, dict[str, Any]]:
+        code, data, headers = await self._send(
+            verb, kind, where, query=query, body=body, content_type=content_type
+        )
+        return _answer(code, data, headers)
+
+    async def _raw(self, verb: str, kind: Kind, where: str, query: Query) -> bytes:
+        code, data, headers = await self._send(verb, kind, where, query=query)
+        if code >= 400:  # noqa: PLR2004 - HTTP: everything below is not a refusal
+            _answer(code, data, headers)
+        return data
+
+    async def _send(
+        self,
+        verb: str,
+        kind: Kind,
+        where: str,
+        *,
+        query: Query | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> tuple[int, bytes, Mapping[str, str]]:
         async with self._slots:
             if verb not in READS and self._may_write is not None and not self._may_write():
                 raise errors.NotLeader(f"{verb} of {kind.kind} after the Lease was lost")
@@ -341,13 +379,16 @@ class KubeClient:
                 if self._metrics is not None:
                     elapsed = time.monotonic() - started
                     self._metrics.observe_call(verb, kind.kind, str(code), elapsed)
-        return _answer(code, data, response.headers)
+        return code, data, response.headers
 
 
-READS = frozenset({"get", "list", "review"})
+LOG_BYTES = 64 * 1024
+"""Most that is asked for of a container's log. Arbitrary, because a hundred lines are rarely more."""
+READS = frozenset({"get", "list", "log", "review"})
 METHODS = {
     "get": "GET",
     "list": "GET",
+    "log": "GET",
     "create": "POST",
     "review": "POST",
     "apply": "PATCH",

@@ -122,6 +122,10 @@ class OtherRun:
     """When it last acted."""
     cleaned_at: datetime | None = None
     """When it last had a disk cleaned."""
+    restarted_at: tuple[datetime, ...] = ()
+    """When it restarted the target."""
+    pod: str = ""
+    """Name of the pod that its alert named; empty if it named something else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,17 @@ Source of the refusals: pod lifecycle and workload semantics in the Kubernetes d
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from autoglm_api import kinds
 from autoglm_api.conditions import Reason
-from autoglm_api.healingladder import LadderStep, RestartScope
-from autoglm_api.healingpolicy import TargetKind
+from autoglm_api.healingladder import ActionName, LadderStep, RestartScope
+from autoglm_api.healingpolicy import Mode, TargetKind
 from autoglm_api.healingrun import HealingRun, Intent, IntentVerb
 from autoglm_api.labels import RESTARTED_AT
 from autoglm_operator.decisions import target as targets
+from autoglm_operator.decisions.guards import mode_of
 from autoglm_operator.decisions.healing import Denial, Seen, Sighting
 from autoglm_operator.decisions.reading import (
     Manifest,
@@ -49,12 +50,18 @@ OOM_RESTARTS: Final = 3
 an accident and a third is none."""
 
 
+CAP: Final = 2
+CAP_WINDOW: Final = timedelta(hours=6)
+"""So many restarts of one target within so long a time. Arbitrary, because what two restarts do not
+mend within a working day's half has another cause."""
+
+
 def plan(step: LadderStep, seen: Seen, now: datetime) -> Intent | Denial:
     """Choose the call of one step, or say why it is refused."""
     if step.restart is None:
         return Denial(Reason.ACTION_REFUSED, "The step has no restart scope: write restart: {...}.")
     if step.restart.scope is RestartScope.POD or _rolls_on_delete(seen.sighting.workload):
-        return _plan_eviction(seen)
+        return _plan_eviction(seen, now)
     return _plan_rollout(seen, now)
 
 
@@ -84,34 +91,62 @@ def stamp_of(workload: Manifest) -> str:
     return str(annotations.get(RESTARTED_AT, ""))
 
 
-def _plan_eviction(seen: Seen) -> Intent | Denial:
-    pod = _pod_to_evict(seen)
+def _plan_eviction(seen: Seen, now: datetime) -> Intent | Denial:
+    pod = pod_to_evict(seen.run, seen.sighting)
     if pod is None:
         return Denial(Reason.NO_UNHEALTHY_POD, "No pod of the target is unhealthy.")
-    refusal = _first_refusal(_POD_REFUSALS, pod)
+    refusal = _first_refusal(_POD_REFUSALS, pod) or _restarted_often(seen, now)
+    if refusal is None and is_ready(pod):
+        refusal = _singleton(seen, pod)
+    workload = seen.sighting.workload
+    if refusal is None and workload is not None and _newer_revision(seen, workload):
+        refusal = _rolled_out_since(workload)
     if refusal is not None:
         return refusal
     return Intent(verb=IntentVerb.EVICT, object=targets.reference(pod))
 
 
-def _pod_to_evict(seen: Seen) -> Manifest | None:
-    """The pod that the alert named, at first; else the oldest unready one that is selected."""
-    run, sighting = seen.run, seen.sighting
+def pod_to_evict(run: HealingRun, sighting: Sighting) -> Manifest | None:
+    """The pod that a restart is about.
+
+    At first it is the pod that the alert named, unless it is well while another pod of the workload
+    is not: alerts about two pods of one workload are one incident, and whichever run acts must
+    take the pod that is sick. Later it is the oldest unready pod.
+    """
     evicted = {step.intent.object.uid for step in run.status.steps if step.intent is not None}
-    named = sighting.pod
-    if named is not None and uid_of(named) not in evicted and not run.status.steps:
-        return named
     unready = [
         pod
         for pod in sighting.pods
         if not is_ready(pod) and not is_terminating(pod) and _may_be_evicted(run, pod)
     ]
+    named = sighting.pod
+    if named is not None and uid_of(named) not in evicted and not run.status.steps:
+        alone = run.spec.policy.target.kind is TargetKind.POD or not unready
+        if alone or not is_ready(named):
+            return named
     return min(unready, key=_age, default=None)
+
+
+def failing_container(run: HealingRun, sighting: Sighting) -> tuple[str, str, bool] | None:
+    """Whose last words tell why: pod, container, and whether its predecessor wrote them.
+
+    The container that has been restarted most among those that are not ready; None if none is.
+    """
+    pod = pod_to_evict(run, sighting)
+    if pod is None:
+        return None
+    sick = [each for each in container_statuses(pod) if not each.get("ready")]
+    if not sick:
+        return None
+    worst = max(sick, key=lambda each: int(each.get("restartCount") or 0))
+    ended = bool(part(worst, "state", "terminated"))
+    again = int(worst.get("restartCount") or 0) > 0
+    return name_of(pod), str(worst["name"]), again and not ended
 
 
 def _may_be_evicted(run: HealingRun, pod: Manifest) -> bool:
     spec = run.spec.policy.target
-    return spec.kind is TargetKind.WORKLOAD or targets.is_selected(spec, pod)
+    return spec.kind is not TargetKind.POD or targets.is_selected(spec, pod)
 
 
 def _plan_rollout(seen: Seen, now: datetime) -> Intent | Denial:
@@ -120,7 +155,9 @@ def _plan_rollout(seen: Seen, now: datetime) -> Intent | Denial:
         targets.WORKLOADS
     ):
         return Denial(Reason.NOT_RESTARTABLE, "The target is no workload that can be rolled out.")
-    refusal = _rollout_refusal(seen, workload)
+    refusal = _rollout_refusal(seen, workload) or _restarted_often(seen, now)
+    if refusal is None and _stops_before_it_starts(workload) and _is_serving(workload):
+        refusal = _singleton(seen, workload)
     if refusal is not None:
         return refusal
     return Intent(verb=IntentVerb.ROLL_OUT, object=targets.reference(workload), restarted_at=now)
@@ -133,11 +170,7 @@ def _rollout_refusal(seen: Seen, workload: Manifest) -> Denial | None:
     if _rolling_out(workload):
         return Denial(Reason.ROLLOUT_IN_PROGRESS, f"{name} is being rolled out already.")
     if _newer_revision(seen, workload):
-        return Denial(
-            Reason.ROLLOUT_NEWER,
-            f"{name} was rolled out after the alert began: look at that change, and undo it"
-            " with kubectl rollout undo if it is the cause.",
-        )
+        return _rolled_out_since(workload)
     futile = (_futile(pod) for pod in seen.sighting.pods if not is_terminating(pod))
     return next((denial for denial in futile if denial is not None), None)
 
@@ -164,6 +197,57 @@ def _newer_revision(seen: Seen, workload: Manifest) -> bool:
         for each in seen.sighting.revisions
     ]
     return bool(made) and max(made) > seen.run.spec.alert.starts_at
+
+
+def _rolled_out_since(workload: Manifest) -> Denial:
+    return Denial(
+        Reason.ROLLOUT_NEWER,
+        f"{title(workload)} was rolled out after the alert began: look at that change, and undo it"
+        " with kubectl rollout undo if it is the cause.",
+    )
+
+
+def _restarted_often(seen: Seen, now: datetime) -> Denial | None:
+    """Whether the target was restarted so often lately that one more proves nothing."""
+    own = [
+        step.started_at
+        for step in seen.run.status.steps
+        if step.action is ActionName.RESTART and step.intent is not None
+    ]
+    theirs = [moment for other in seen.others for moment in other.restarted_at]
+    lately = sum(now - moment < CAP_WINDOW for moment in (*own, *theirs))
+    if lately < CAP:
+        return None
+    return Denial(
+        Reason.RESTARTED_OFTEN,
+        f"The target was restarted {CAP} times within 6 hours, so another restart is no repair:"
+        " look for the cause.",
+    )
+
+
+def _singleton(seen: Seen, what: Manifest) -> Denial | None:
+    """Whether a restart would take the only pod that serves, and nobody is asked."""
+    workload = seen.sighting.workload
+    if workload is None or workload["kind"] == kinds.DAEMON_SET.kind:
+        return None
+    if part(workload, "spec").get("replicas", 1) > 1 or mode_of(seen) is Mode.APPROVE:
+        return None
+    return Denial(
+        Reason.APPROVAL_NEEDED,
+        f"{title(what)} is the only one of {title(workload)} and serves: set mode: Approve, or run"
+        " more than one.",
+    )
+
+
+def _stops_before_it_starts(workload: Manifest) -> bool:
+    """Whether a roll-out takes the old pod away before the new one is ready."""
+    if workload["kind"] == kinds.DEPLOYMENT.kind:
+        return bool(part(workload, "spec", "strategy").get("type") == "Recreate")
+    return bool(workload["kind"] == kinds.STATEFUL_SET.kind)
+
+
+def _is_serving(workload: Manifest) -> bool:
+    return bool(part(workload, "status").get("availableReplicas", 0))
 
 
 def _rolls_on_delete(workload: Manifest | None) -> bool:

@@ -22,6 +22,7 @@ from autoglm_api.healingrun import Intent, IntentVerb, LeaseRecord
 from autoglm_api.kinds import Kind
 from autoglm_operator.decisions import leases, verification
 from autoglm_operator.decisions import target as targets
+from autoglm_operator.decisions.guards import mode_of
 from autoglm_operator.decisions.healing import Denial, Health, Room, Seen, Sighting
 from autoglm_operator.decisions.reading import (
     Manifest,
@@ -337,20 +338,13 @@ def _bounds(options: ScaleOutOptions, scaler: Manifest) -> Intent | Denial:
 def _approved(seen: Seen, dialled: Manifest, intent: Intent) -> Intent | Denial:
     """The intent, unless another tool owns the field and nobody is asked."""
     owner = _continuous_owner(dialled, field_of(intent))
-    if owner is None or asks_first(seen):
+    if owner is None or mode_of(seen) is Mode.APPROVE:
         return intent
     return Denial(
         Reason.APPROVAL_NEEDED,
         f"{field_of(intent)} of {title(dialled)} is managed by {owner}, which may turn it back:"
         " set mode: Approve, or take the field out of what it applies.",
     )
-
-
-def asks_first(seen: Seen) -> bool:
-    """Whether a person approves each step of this run."""
-    live = seen.policy
-    approving = live is not None and live.spec.mode is Mode.APPROVE
-    return approving or seen.run.spec.policy.mode is Mode.APPROVE
 
 
 def _continuous_owner(obj: Manifest, field: str) -> str | None:

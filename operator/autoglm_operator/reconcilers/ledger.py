@@ -7,12 +7,15 @@ becomes the leader lists once more before it decides. Never stored.
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from autoglm_api.healingpolicy import LastRun
 from autoglm_api.healingrun import HealingRun, IntentVerb
 from autoglm_operator.decisions import journal, leases
 from autoglm_operator.decisions.healing import OtherRun
 from autoglm_operator.reconcilers.usage import RunUsage, facts_of
+
+_RESTARTS: Final = (IntentVerb.EVICT, IntentVerb.ROLL_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,12 @@ def entry_of(run: HealingRun) -> Entry:
             begun=journal.has_acted(status),
             acted_at=max(acted, default=None),
             cleaned_at=max(cleaned, default=None),
+            restarted_at=tuple(
+                step.started_at
+                for step in status.steps
+                if step.intent is not None and step.intent.verb in _RESTARTS
+            ),
+            pod=status.target.pod.name if status.target and status.target.pod else "",
         ),
         held_by=journal.held_by(status),
         phase=status.phase or "",

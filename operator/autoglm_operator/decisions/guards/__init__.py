@@ -44,6 +44,7 @@ from autoglm_operator.decisions.guards.holding import (
     paused_everywhere,
     paused_in_namespace,
     policy_unusable,
+    sicker_pod_first,
     silenced,
 )
 from autoglm_operator.decisions.healing import Denial
@@ -83,6 +84,7 @@ HOLDING: Final[tuple[Guard, ...]] = (
     paused_everywhere,
     paused_in_namespace,
     paused_by_policy,
+    sicker_pod_first,
     dead_man,
     outside_window,
     silenced,

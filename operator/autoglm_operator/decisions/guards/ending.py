@@ -9,8 +9,15 @@ from autoglm_operator.decisions import journal
 from autoglm_operator.decisions import target as targets
 from autoglm_operator.decisions.guards.approvals import mode_of
 from autoglm_operator.decisions.guards.case import Case
-from autoglm_operator.decisions.healing import Denial
-from autoglm_operator.decisions.reading import Manifest, is_terminating, name_of, title, uid_of
+from autoglm_operator.decisions.healing import Denial, OtherRun
+from autoglm_operator.decisions.reading import (
+    Manifest,
+    is_ready,
+    is_terminating,
+    name_of,
+    title,
+    uid_of,
+)
 
 
 def policy_deleted(case: Case) -> Denial | None:
@@ -95,15 +102,29 @@ def target_not_selected(case: Case) -> Denial | None:
 
 
 def duplicate(case: Case) -> Denial | None:
-    """Another open run has the same target and acts already, or is older."""
+    """Another open run has the same target and acts already, or is older and no less urgent."""
     run = case.seen.run
     mine = (run.metadata.creation_timestamp or "", run.metadata.name)
     for other in case.seen.others:
-        if other.is_open and (other.begun or (other.created, other.name) < mine):
+        if not other.is_open:
+            continue
+        if other.begun or ((other.created, other.name) < mine and not is_more_urgent(case, other)):
             return Denial(
                 Reason.DUPLICATE, f"HealingRun {other.name} for the same target is still open."
             )
     return None
+
+
+def is_more_urgent(case: Case, other: OtherRun) -> bool:
+    """Whether this run's alert named a pod that is sick, and the other's one that is well."""
+    named = case.seen.sighting.pod
+    mine = named is not None and not is_ready(named)
+    return mine and _is_well(case, other.pod)
+
+
+def _is_well(case: Case, pod: str) -> bool:
+    """Whether the pod of this name is there and ready."""
+    return any(name_of(each) == pod and is_ready(each) for each in case.seen.sighting.pods)
 
 
 def alert_resolved(case: Case) -> Denial | None:

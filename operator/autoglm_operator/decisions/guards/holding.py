@@ -7,6 +7,7 @@ from autoglm_api.healingguards import Silences
 from autoglm_operator.decisions import windows
 from autoglm_operator.decisions.guards.case import Case
 from autoglm_operator.decisions.healing import Denial
+from autoglm_operator.decisions.reading import is_ready, is_terminating, name_of
 
 
 def admission_missing(case: Case) -> Denial | None:
@@ -99,3 +100,22 @@ def node_leased(case: Case) -> Denial | None:
 
 def _shown(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%H:%M:%SZ")
+
+
+def sicker_pod_first(case: Case) -> Denial | None:
+    """The alert of another run named a pod that is sick, while this run's is well.
+
+    Alerts about two pods of one workload may arrive in any order; the run about the sick one acts.
+    """
+    named, pods = case.seen.sighting.pod, case.seen.sighting.pods
+    if named is None or not is_ready(named) or case.seen.run.status.steps:
+        return None
+    sick = {name_of(pod) for pod in pods if not is_ready(pod) and not is_terminating(pod)}
+    for other in case.seen.others:
+        if other.is_open and other.pod in sick:
+            return Denial(
+                Reason.DUPLICATE,
+                f"HealingRun {other.name} is about pod {other.pod} of the same target, which is"
+                " worse off.",
+            )
+    return None

@@ -64,6 +64,25 @@ def stamped(value: str) -> episodes.Object:
     return workload
 
 
+def alone(workload: episodes.Object, **spec: object) -> Callable[[], Seen]:
+    """A look at the only pod of a workload, which is ready."""
+    pod = a_pod()
+    policy = episodes.a_policy(**spec)
+    return lambda: seen(sighting=a_sighting(pod, workload=workload, pods=(pod,)), policy=policy)
+
+
+def recreated() -> episodes.Object:
+    workload = a_workload(replicas=1)
+    workload["spec"]["strategy"] = {"type": "Recreate"}
+    return workload
+
+
+def often(count: int, *, hours: float) -> Callable[[], Seen]:
+    """A look at a target that another run has restarted."""
+    moments = (NOW - timedelta(hours=hours),) * count
+    return lambda: seen(others=(episodes.another_run(restarted_at=moments),))
+
+
 @dataclass(frozen=True)
 class Refusal:
     step: LadderStep
@@ -124,6 +143,22 @@ REFUSALS = {
     ),
     "a rollout newer than the alert": Refusal(
         WORKLOAD, of(a_workload(), revisions=(NEW_REVISION,)), Reason.ROLLOUT_NEWER
+    ),
+    "a pod of a rollout newer than the alert": Refusal(
+        POD, of(a_workload(), revisions=(NEW_REVISION,)), Reason.ROLLOUT_NEWER
+    ),
+    "the only pod, which serves": Refusal(
+        POD, alone(a_workload(replicas=1)), Reason.APPROVAL_NEEDED
+    ),
+    "a rollout that stops the only pod": Refusal(
+        WORKLOAD, alone(a_workload("StatefulSet", replicas=1)), Reason.APPROVAL_NEEDED
+    ),
+    "a Deployment that recreates its only pod": Refusal(
+        WORKLOAD, alone(recreated()), Reason.APPROVAL_NEEDED
+    ),
+    "a target that was restarted twice": Refusal(POD, often(2, hours=5), Reason.RESTARTED_OFTEN),
+    "a workload that was restarted twice": Refusal(
+        WORKLOAD, often(2, hours=5), Reason.RESTARTED_OFTEN
     ),
     "a workload whose image cannot be pulled": Refusal(
         WORKLOAD,
@@ -257,3 +292,99 @@ DONE = {
 @pytest.mark.parametrize(("intent", "sighting", "done"), DONE.values(), ids=DONE)
 def test_knows_whether_it_is_done(intent: Intent, sighting: Sighting, done: bool) -> None:
     assert restart.is_done(intent, sighting) is done
+
+
+def test_evicts_the_sick_pod_although_the_alert_named_a_healthy_one() -> None:
+    sick = a_pod("web-2", ready=False, restarts=5)
+    look = seen(sighting=a_sighting(a_pod("web-1"), pods=(a_pod("web-1"), sick)))
+
+    planned = restart.plan(POD, look, NOW)
+
+    assert isinstance(planned, Intent)
+    assert planned.object.name == "web-2"
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        often(1, hours=5),
+        often(2, hours=6),
+        alone(a_workload(replicas=2)),
+        alone(a_workload(replicas=1), mode="Approve"),
+        alone(a_workload("DaemonSet", replicas=1)),
+    ],
+    ids=["once", "long ago", "one of two", "asked for", "one per node"],
+)
+def test_restarts_a_pod_that(look: Callable[[], Seen]) -> None:
+    assert isinstance(restart.plan(POD, look(), NOW), Intent)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        alone(a_workload(replicas=1)),
+        alone(a_workload("StatefulSet", replicas=1, availableReplicas=0)),
+    ],
+    ids=["the new pod comes first", "nothing serves"],
+)
+def test_rolls_a_single_pod_out_where(look: Callable[[], Seen]) -> None:
+    assert isinstance(restart.plan(WORKLOAD, look(), NOW), Intent)
+
+
+def test_counts_its_own_restarts_too() -> None:
+    step = StepRecord.model_validate(
+        {
+            "action": "Restart",
+            "startedAt": stamp(NOW),
+            "outcome": "Succeeded",
+            "helped": False,
+            "intent": {"verb": "Evict", "object": target.reference(a_pod())},
+        }
+    )
+    run = a_run(HealingRunStatus(steps=(step, step)))
+
+    planned = restart.plan(WORKLOAD, seen(run), NOW)
+
+    assert isinstance(planned, Denial)
+    assert planned.reason is Reason.RESTARTED_OFTEN
+
+
+@pytest.mark.parametrize(
+    ("statuses", "found"),
+    [
+        ([{"name": "main", "ready": False, "restartCount": 2}], ("web-1", "main", True)),
+        ([{"name": "main", "ready": False}], ("web-1", "main", False)),
+        (
+            [
+                {
+                    "name": "main",
+                    "ready": False,
+                    "restartCount": 1,
+                    "state": {"terminated": {"a": 1}},
+                }
+            ],
+            ("web-1", "main", False),
+        ),
+        (
+            [
+                {"name": "main", "ready": False, "restartCount": 1},
+                {"name": "side", "ready": False, "restartCount": 4},
+                {"name": "fine", "ready": True, "restartCount": 9},
+            ],
+            ("web-1", "side", True),
+        ),
+        ([{"name": "main", "ready": True}], None),
+    ],
+    ids=["restarted", "never restarted", "just ended", "the worst of two", "all ready"],
+)
+def test_the_last_words_are_those_of_the_failing_container(
+    statuses: list[episodes.Object], found: tuple[str, str, bool] | None
+) -> None:
+    pod = a_pod(ready=False)
+    pod["status"]["containerStatuses"] = statuses
+
+    assert restart.failing_container(a_run(), a_sighting(pod, pods=(pod,))) == found
+
+
+def test_there_are_no_last_words_without_a_sick_pod() -> None:
+    assert restart.failing_container(a_run(), replace(a_sighting(), pod=None, pods=())) is None

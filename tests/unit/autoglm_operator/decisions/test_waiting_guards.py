@@ -143,6 +143,7 @@ def test_everything_that_holds_is_asked_in_its_order() -> None:
         "paused_everywhere",
         "paused_in_namespace",
         "paused_by_policy",
+        "sicker_pod_first",
         "dead_man",
         "outside_window",
         "silenced",
