@@ -98,4 +98,4 @@ def _in(namespaces: tuple[str, ...]) -> dict[str, Any]:
 def healer_deployment(kube: Kube, release: str) -> str:
     """Name of the Deployment by which a healer proves its admission policies."""
     names = (each["metadata"]["name"] for each in kube.list("Deployment", release))
-    return next(name for name in names if name.endswith("-healer"))
+    return next(str(name) for name in names if name.endswith("-healer"))

@@ -144,9 +144,10 @@ class Scene:
     pods: SickPods
     make_policy: MakePolicy
 
-    def start_run(self, policy: HealingPolicy, pod: Object) -> str:
+    def start_run(self, policy: HealingPolicy, pod: Object, **changes: Any) -> str:  # noqa: ANN401
         """Store the run that the receiver would make for a pod, and return its name."""
-        alert = Alert.model_validate(an_alert(pod["metadata"]["name"], self.namespace))
+        fired = an_alert(pod["metadata"]["name"], self.namespace, **changes)
+        alert = Alert.model_validate(fired)
         made = self.kube.create(matching.run_for(policy, alert), self.namespace)
         return str(made["metadata"]["name"])
 

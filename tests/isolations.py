@@ -57,7 +57,7 @@ def isolated(node: Object, run: str = "crash-1") -> Object:
     return built
 
 
-def on(node: str | None, pod: Object, cpu: str = "100m", **spec: object) -> Object:
+def on(node: str | None, pod: Object, cpu: str = "100m", **spec: Any) -> Object:  # noqa: ANN401 - any part of a pod's spec
     """A copy of a pod that runs on a node, or on none, and asks for this much."""
     built = copy.deepcopy(pod)
     place = {} if node is None else {"nodeName": node}

@@ -148,7 +148,8 @@ class PlayedPods:
                 await self._serve_model(played, labels["autoglm.io/endpoint"], pod)
         told: list[Object] = pod.get("status", {}).get("conditions") or []
         shown = {each["type"]: each["status"] for each in told}
-        gates = [each["conditionType"] for each in pod["spec"].get("readinessGates") or []]
+        listed: list[Object] = pod["spec"].get("readinessGates") or []
+        gates = [each["conditionType"] for each in listed]
         up = about not in self.unready and labels.get("autoglm.io/revision") not in self.unready
         open_gates = all(shown.get(gate) == "True" for gate in gates)
         wanted = {"ContainersReady": up, "Ready": up and open_gates}

@@ -93,7 +93,7 @@ def _steps() -> Iterator[RuleCase]:
     )
     scale = "action ScaleOut needs a ceiling: write scaleOut: {maxReplicas: 10}"
     foreign = "options belong to another action: keep only the block of the step's own action"
-    for message, wrong, good in (
+    cases: list[tuple[str, Object, Object]] = [
         (restart, {"action": "Restart"}, _step("Restart")),
         (isolate, {"action": "IsolateNode"}, _step("IsolateNode")),
         (scale, {"action": "ScaleOut"}, _step("ScaleOut")),
@@ -101,7 +101,8 @@ def _steps() -> Iterator[RuleCase]:
         (foreign, _step("IsolateNode") | {"cleanDisk": {}}, _step("IsolateNode")),
         (foreign, _step("ScaleOut") | {"restart": {"scope": "Pod"}}, _step("ScaleOut")),
         (foreign, _step("Restart") | {"scaleOut": {"maxReplicas": 4}}, _step("Restart")),
-    ):
+    ]
+    for message, wrong, good in cases:
         yield from _of_step(message, wrong, good, "")
     for action, field, shortest, longest in _STEP_DURATIONS:
         yield from _of_step(

@@ -18,14 +18,14 @@ NOBODY = "nobody"
 """A scheduler that does not exist: the real one would say that no node fits."""
 
 
-def a_web_deployment(replicas: int = 2) -> Object:
-    """A Deployment whose pods nobody schedules."""
-    labels = {"app": "web"}
+def a_web_deployment(replicas: int = 2, name: str = "web") -> Object:
+    """A Deployment whose pods nobody schedules; one of any name is labelled app=web itself."""
+    labels = {"app": name}
     container = {"name": "main", "image": "registry.local/none:1"}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "web", "labels": labels},
+        "metadata": {"name": name, "labels": {"app": "web"}},
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": labels},
@@ -80,9 +80,9 @@ class SickPods:
         alive = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
         return sorted(alive, key=lambda pod: pod["metadata"]["name"])
 
-    def sicken(self) -> Object:
-        """Make one pod sick and return it as it is then."""
-        pod = self.live()[0]
+    def sicken(self, app: str = "web") -> Object:
+        """Make one pod of a Deployment sick and return it as it is then."""
+        pod = next(each for each in self.live() if each["metadata"]["labels"]["app"] == app)
         self.sick.add(pod["metadata"]["uid"])
         self._show(pod, "False")
         return pod

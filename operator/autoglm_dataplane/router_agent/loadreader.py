@@ -62,7 +62,7 @@ class LoadReader:
 async def _ask(client: httpx.AsyncClient, url: str) -> int | None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS), client.stream("GET", url) as reply:
-            if reply.status_code != httpx.codes.OK:
+            if not reply.is_success:
                 return None
             text = b""
             async for chunk in reply.aiter_bytes():

@@ -383,7 +383,7 @@ class KubeClient:
 
 
 LOG_BYTES = 64 * 1024
-"""Most that is asked for of a container's log. Arbitrary, because a hundred lines are rarely more."""
+"""Most that is asked of a log. Arbitrary, because a hundred lines are rarely more."""
 READS = frozenset({"get", "list", "log", "review"})
 METHODS = {
     "get": "GET",

@@ -34,7 +34,8 @@ def going(obj: Manifest) -> bool:
 
 def condition(obj: Manifest, kind: str) -> Manifest | None:
     """A condition of a pod or workload; None if it has none of this type."""
-    conditions: list[Manifest] = (obj.get("status") or {}).get("conditions") or []
+    status: Manifest = obj.get("status") or {}
+    conditions: list[Manifest] = status.get("conditions") or []
     return next((each for each in conditions if each.get("type") == kind), None)
 
 

@@ -137,7 +137,8 @@ def _first(pod: Manifest, look: Callable[[Manifest, Manifest], Verdict | None]) 
 
 
 def _state(container: Manifest, field: str, kind: str) -> Manifest:
-    found: Manifest = (container.get(field) or {}).get(kind) or {}
+    states: Manifest = container.get(field) or {}
+    found: Manifest = states.get(kind) or {}
     return found
 
 

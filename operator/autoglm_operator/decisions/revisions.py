@@ -23,7 +23,8 @@ Manifest = dict[str, Any]
 
 def revision(obj: Manifest) -> str:
     """The revision that a Deployment or pod is of; empty for none."""
-    return str((obj["metadata"].get("labels") or {}).get(labels.REVISION, ""))
+    carried: dict[str, str] = obj["metadata"].get("labels") or {}
+    return carried.get(labels.REVISION, "")
 
 
 def deployments(endpoint: ModelEndpoint, live: Iterable[Manifest]) -> list[Manifest]:
@@ -105,8 +106,9 @@ def serving_pods(
 
 def counted(pods: Iterable[Manifest]) -> list[Manifest]:
     """Pods that count as replicas: those that have neither ended nor are about to go."""
-    return [
-        pod
-        for pod in pods
-        if not going(pod) and (pod.get("status") or {}).get("phase") not in FINISHED
-    ]
+    return [pod for pod in pods if not going(pod) and _phase(pod) not in FINISHED]
+
+
+def _phase(pod: Manifest) -> str:
+    status: Manifest = pod.get("status") or {}
+    return str(status.get("phase"))

@@ -261,16 +261,19 @@ def _leaves_replicas(desired: Manifest) -> bool:
 def _replicas_owners(live: Manifest) -> set[str]:
     """Field managers that own the number of pods."""
     entries: list[Manifest] = live["metadata"].get("managedFields") or []
-    return {
-        str(each.get("manager"))
-        for each in entries
-        if "f:replicas" in ((each.get("fieldsV1") or {}).get("f:spec") or {})
-    }
+    return {str(each.get("manager")) for each in entries if "f:replicas" in _spec_fields(each)}
+
+
+def _spec_fields(entry: Manifest) -> Manifest:
+    fields: Manifest = entry.get("fieldsV1") or {}
+    of_spec: Manifest = fields.get("f:spec") or {}
+    return of_spec
 
 
 def _first(stamped: Manifest) -> Manifest:
     """A child as it is created: with the number of pods that an autoscaler begins with."""
-    initial = (stamped["metadata"].get("annotations") or {}).get(INITIAL_REPLICAS)
+    annotations: dict[str, str] = stamped["metadata"].get("annotations") or {}
+    initial = annotations.get(INITIAL_REPLICAS)
     if initial is None or not _leaves_replicas(stamped):
         return stamped
     return {**stamped, "spec": {**stamped["spec"], "replicas": int(initial)}}

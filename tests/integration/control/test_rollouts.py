@@ -45,9 +45,11 @@ def upstreams(kube: Kube, namespace: str) -> list[Object]:
 
 def served(kube: Kube, namespace: str) -> set[str]:
     """UIDs of the pods that routers send requests to, shortened as in the document."""
-    return {
-        server["uid"] for each in upstreams(kube, namespace) for server in each.get("servers") or []
-    }
+    found: set[str] = set()
+    for each in upstreams(kube, namespace):
+        servers: list[Object] = each.get("servers") or []
+        found |= {str(server["uid"]) for server in servers}
+    return found
 
 
 def pods_of(kube: Kube, namespace: str, revision: str) -> set[str]:

@@ -100,7 +100,7 @@ def revived(healer: HealingProcess) -> Generator[list[str]]:
         watching.join()
 
 
-def scales(scene: Scene) -> list[int]:
+def scales(scene: Scene) -> list[int | None]:
     """The writes of a number of pods that took effect, by their answers."""
     found = scene.proxy.writes(Match(resource="deployments", subresource="scale"))
     return [record.status for record in found if record.applied]

@@ -23,6 +23,6 @@ async def test_a_beat_shows_how_many_tasks_wait() -> None:
     registry = CollectorRegistry()
     store = cast("Store", type("AStore", (), {"tasks": FakeTasks(), "runs": None, "outages": None}))
     executor = Executor("executor-1", 4, store, cast("Any", None), registry)
-    assert await executor._beat_once()
+    assert await executor._beat_once()  # pyright: ignore[reportPrivateUsage]
     assert registry.get_sample_value("autoglm_tasks_waiting") == 7
     assert registry.get_sample_value("autoglm_task_slots") == 4

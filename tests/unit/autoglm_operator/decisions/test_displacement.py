@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_before_a_step_there_is_evidence_and_no_health() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"node": None}, {"fleet": None}])
-def test_missing_data_is_never_health(changes: dict[str, None]) -> None:
+def test_missing_data_is_never_health(changes: dict[str, Any]) -> None:
     look = after(*MOVED)
     look = replace(look, sighting=replace(look.sighting, **changes))
 
@@ -98,7 +99,7 @@ def of_statefulset(node: str) -> Object:
     return on(node, a_pod("db-0", owner=a_workload("StatefulSet")))
 
 
-def an_unscheduled(**changes: object) -> Object:
+def an_unscheduled(**changes: Any) -> Object:  # noqa: ANN401 - any part of a pod's spec
     pod = on(None, a_pod("new", creationTimestamp=stamp(NOW)), **changes)
     pod["status"]["conditions"] = [{"type": "PodScheduled", "status": "False"}]
     return pod

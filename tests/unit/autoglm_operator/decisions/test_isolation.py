@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -94,7 +95,7 @@ def around(*pods: episodes.Object, node: episodes.Object | None = None) -> Seen:
     return a_look(found, fleet)
 
 
-def among(*others: episodes.Object, load: Load | None = None, **meta: object) -> Seen:
+def among(*others: episodes.Object, load: Load | None = None, **meta: Any) -> Seen:  # noqa: ANN401 - any metadata
     """A look at a node with these nodes around it."""
     found = a_worker(**meta)
     return a_look(found, a_fleet(found, *others), load=load or Load())

@@ -46,10 +46,13 @@ def test_a_single_pod_has_no_budget() -> None:
 
 
 def test_the_revision_follows_what_pods_run_and_not_how_many() -> None:
-    names = [
-        built(**more)[0]["metadata"]["name"]
-        for more in ({}, {"replicas": 5}, {"port": 9000}, {"nodeSelector": {"a": "b"}})
+    changes: list[dict[str, Any]] = [
+        {},
+        {"replicas": 5},
+        {"port": 9000},
+        {"nodeSelector": {"a": "b"}},
     ]
+    names = [built(**more)[0]["metadata"]["name"] for more in changes]
     assert names[0] == names[1]
     assert len(set(names)) == 3
 
