@@ -11,8 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
-
 from autoglm_api.routing import RoutingDocument, Upstream, encode
 from bench.router import measuring, tables
 from bench.router.stage import THREADS, Router, Stage, StageError, free_ports
@@ -71,7 +69,9 @@ class Fleet:
         text = encode(document)
         begin = time.monotonic()
         with ThreadPoolExecutor(max(1, len(self.routers))) as pool:
-            list(pool.map(lambda router: _put(router, text, document), self.routers))
+            pushes = [pool.submit(_put, router, text, document) for router in self.routers]
+            for push in pushes:
+                push.result()
         self._document = document
         return time.monotonic() - begin
 
@@ -140,7 +140,7 @@ def _upstreams(endpoint: int, turn: int, pods: int = 1) -> Iterator[Upstream]:
 def _put(router: Router, text: bytes, document: RoutingDocument) -> None:
     with router.client() as client:
         reply = client.put("/v1/routing", content=text)
-    if reply.status_code != httpx.codes.OK or reply.json()["hash"] != document.hash:
+    if not reply.is_success or reply.json()["hash"] != document.hash:
         raise StageError(f"{router.name} did not take the document: {reply.text}")
 
 

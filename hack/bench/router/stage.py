@@ -109,6 +109,7 @@ class Router:
     """For clients, internal, metrics and the agent."""
     haproxy: subprocess.Popen[bytes] | None = None
     agent: subprocess.Popen[bytes] | None = None
+    lane: subprocess.Popen[bytes] | None = None
 
     @property
     def home(self) -> Path:
@@ -122,13 +123,14 @@ class Router:
 
     def start(self, document: RoutingDocument) -> None:
         """Start it with a document in its mounted Secret, as the operator would."""
-        for part in ("run", "state", "secret"):
+        for part in ("run", "state", "secret", "spool"):
             (self.home / part).mkdir(parents=True, exist_ok=True)
         secret = self.home / "secret"
         (secret / "routing.json").write_bytes(encode(document))
         (secret / "push-token").write_text(PUSH_TOKEN)
         certificate.write(secret / "tls.crt", secret / "tls.key")
         self.start_agent()
+        self.start_lane()
         config = self.home / "run/haproxy.cfg"
         self.stage.until(f"{self.name}-agent", config.exists)
         inside = ["/usr/sbin/haproxy", "-W", "-S", f"{self.home}/run/master.sock,mode,600"]
@@ -160,6 +162,14 @@ class Router:
             {f"AUTOGLM_{name}": value for name, value in settings.items()},
         )
 
+    def start_lane(self) -> None:
+        """Start the lane as a process of its own."""
+        self.lane = self.stage.start(
+            f"{self.name}-lane",
+            [sys.executable, "-m", "autoglm_cli", "router-lane"],
+            {"AUTOGLM_RUN_DIR": f"{self.home}/run", "AUTOGLM_SPOOL_DIR": f"{self.home}/spool"},
+        )
+
     def client(self) -> httpx.Client:
         """A client of the agent's push API."""
         trust = ssl.create_default_context(cafile=self.home / "secret/tls.crt")
@@ -189,8 +199,9 @@ class Router:
         """End it as the kubelet does: SIGUSR1 lets HAProxy finish its connections."""
         if self.haproxy is not None:
             self.stage.end(self.haproxy, signal.SIGUSR1)
-        if self.agent is not None:
-            self.stage.end(self.agent)
+        for process in (self.agent, self.lane):
+            if process is not None:
+                self.stage.end(process)
 
 
 @contextlib.contextmanager

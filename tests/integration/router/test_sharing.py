@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import httpx
-import pytest
 
 from autoglm_api.routingpolicies import Limits, Sharing, Strategy
 from fake_upstreams import Reply, Request, hangs, says, serving
@@ -43,6 +42,11 @@ def shares(answered: Sequence[str], *names: str) -> list[float]:
     return [100 * counted[name] / len(answered) for name in names]
 
 
+def near(found: Sequence[float], wanted: Sequence[float], points: float) -> bool:
+    """Whether every part is within this many points of what is wanted."""
+    return all(abs(part - right) <= points for part, right in zip(found, wanted, strict=True))
+
+
 def with_metrics(name: str, text: str) -> Reply:
     """Return a reply that has metrics, too."""
     completion = says(upstream=name)
@@ -66,7 +70,7 @@ async def test_round_robin_shares_by_weight_within_two_points(pod: Pod) -> None:
             an_external("c", c.port, weight=200_000),
         )
         answered = await send(client, [{}] * 4000)
-    assert shares(answered, "a", "b", "c") == pytest.approx([50, 30, 20], abs=2)
+    assert near(shares(answered, "a", "b", "c"), [50, 30, 20], 2)
 
 
 async def test_load_aware_shares_by_what_is_left_within_two_points(pod: Pod) -> None:
@@ -82,7 +86,7 @@ async def test_load_aware_shares_by_what_is_left_within_two_points(pod: Pod) -> 
         answered = await send(client, [{}] * 4000)
         assert await pod.worker() == worker
     # 100 + 40 + 10 parts
-    assert shares(answered, "idle", "busy", "full") == pytest.approx([66.7, 26.7, 6.7], abs=2)
+    assert near(shares(answered, "idle", "busy", "full"), [66.7, 26.7, 6.7], 2)
 
 
 async def test_load_aware_follows_the_load_while_it_watches(pod: Pod) -> None:
@@ -158,7 +162,7 @@ async def test_least_connections_shares_equal_requests_within_five_points(pod: P
             clients = [await stack.enter_async_context(pod.client()) for _ in range(4)]
             found = await asyncio.gather(*(send(client, [{}] * 500) for client in clients))
     answered = [name for one in found for name in one]
-    assert shares(answered, "a", "b", "c", "d") == pytest.approx([25, 25, 25, 25], abs=5)
+    assert near(shares(answered, "a", "b", "c", "d"), [25, 25, 25, 25], 5)
 
 
 async def test_least_connections_avoids_who_is_slow(pod: Pod) -> None:
@@ -170,12 +174,14 @@ async def test_least_connections_avoids_who_is_slow(pod: Pod) -> None:
             sharing=Sharing(strategy=Strategy.LEAST_CONNECTIONS),
         )
         hanging = [asyncio.create_task(ask(client)) for _ in range(6)]
-        await until(lambda: len(slow.seen) == 1)
+        # Those that begin at once may meet the slow one twice; each of the others is answered.
+        await until(lambda: 0 < len(slow.seen) == sum(not task.done() for task in hanging))
+        stuck = len(slow.seen)
         answered = [(await ask(client)).json()["upstream"] for _ in range(20)]
         for task in hanging:
             task.cancel()
     assert answered == ["quick"] * 20
-    assert len(slow.seen) == 1
+    assert len(slow.seen) == stuck
 
 
 async def test_ten_thousand_keys_are_shared_within_five_points_and_stay(pod: Pod) -> None:
@@ -192,7 +198,7 @@ async def test_ten_thousand_keys_are_shared_within_five_points_and_stay(pod: Pod
         # A new worker, and another order of the document, have the same ring.
         await pod.route(*reversed(upstreams), sharing=BY_KEY, models=(MODEL, "more"))
         reloaded = await send(client, keys[:500])
-    assert shares(first, "a", "b", "c") == pytest.approx([50, 25, 25], abs=5)
+    assert near(shares(first, "a", "b", "c"), [50, 25, 25], 5)
     assert again == first[:500]
     assert reloaded == first[:500]
 
@@ -215,7 +221,7 @@ async def test_requests_without_the_header_are_shared_in_turn(pod: Pod) -> None:
     async with serving("a", "b") as (a, b), pod.client() as client:
         await pod.route(a_managed("a", a.port), a_managed("b", b.port), sharing=BY_KEY)
         answered = await send(client, [{}] * 100)
-    assert shares(answered, "a", "b") == pytest.approx([50, 50], abs=10)
+    assert near(shares(answered, "a", "b"), [50, 50], 10)
 
 
 async def test_a_bound_of_load_hands_a_hot_key_on(pod: Pod) -> None:
