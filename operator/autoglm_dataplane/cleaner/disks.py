@@ -26,10 +26,11 @@ def on_disk(places: list[Place]) -> list[Place]:
         OSError: a place cannot be looked at.
     """
     kinds = _kinds()
-    found: dict[tuple[int, ...], Place] = {}
+    found: dict[int, Place] = {}
     for place in places:
         if kinds.get(str(place.here)) not in IN_MEMORY:
-            found.setdefault(_identity(place), place)
+            # A container's root has an identity of its own, so its disk may be named twice.
+            found.setdefault(os.statvfs(place.here).f_fsid, place)
     return list(found.values())
 
 
@@ -57,12 +58,6 @@ def report(place: Place, before: DiskMeasure) -> DiskReport:
         before=before,
         after=measure(place),
     )
-
-
-def _identity(place: Place) -> tuple[int, ...]:
-    # The root of a container has a device of its own, but the very sizes of the disk below it.
-    seen = os.statvfs(place.here)
-    return seen.f_blocks, seen.f_bfree, seen.f_files, seen.f_ffree
 
 
 def _kinds() -> dict[str, str]:

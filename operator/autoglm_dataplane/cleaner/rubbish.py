@@ -13,7 +13,7 @@ Path = tuple[str, ...]
 """Names of folders below the one that is mounted."""
 
 _COMPRESSED: Final = r"(?:\.(?:gz|xz|bz2|zst|lz4|Z))"
-_DATE: Final = r"(?:[.-]\d{4}-?\d{2}-?\d{2}(?:[-T.]?\d{2,6})?)"
+_DATE: Final = r"(?:[.-]\d{4}-?\d{2}-?\d{2}(?:[-T.]?\d{2,10})?)"
 _LOG_NAMES: Final = (
     "boot|cron|daemon|debug|dmesg|kern|mail|maillog|messages|secure|spooler|syslog|user"
 )
