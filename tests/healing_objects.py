@@ -6,7 +6,7 @@ Exists so that each such test states only what it is about. Never decides when t
 import hashlib
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -144,11 +144,28 @@ class Scene:
     pods: SickPods
     make_policy: MakePolicy
 
-    def start_run(self, policy: HealingPolicy, pod: Object, **changes: Any) -> str:  # noqa: ANN401
-        """Store the run that the receiver would make for a pod, and return its name."""
+    def start_run(
+        self,
+        policy: HealingPolicy,
+        pod: Object,
+        *,
+        by: Kube | None = None,
+        annotations: Mapping[str, str] | None = None,
+        **changes: Any,  # noqa: ANN401 - any field of an alert
+    ) -> str:
+        """Store the run that the receiver would make for a pod, and return its name.
+
+        Args:
+            policy: Whose run.
+            pod: What the alert is about.
+            by: Who stores it; the administrator by default.
+            annotations: What it carries.
+            changes: What the alert says otherwise.
+        """
         fired = an_alert(pod["metadata"]["name"], self.namespace, **changes)
-        alert = Alert.model_validate(fired)
-        made = self.kube.create(matching.run_for(policy, alert), self.namespace)
+        run = matching.run_for(policy, Alert.model_validate(fired))
+        run["metadata"]["annotations"] = dict(annotations or {})
+        made = (by or self.kube).create(run, self.namespace)
         return str(made["metadata"]["name"])
 
     def run(self, name: str) -> Object:

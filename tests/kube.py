@@ -65,6 +65,10 @@ class Kube:
         self._tls = access.tls()
         self._kinds: dict[tuple[str, str], Resource] = {}
 
+    def as_user(self, token: str) -> "Kube":
+        """Return a client of the same server that comes with this token and nothing else."""
+        return Kube(Access(self.access.server, ca=self.access.ca, token=token))
+
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """Return the object, or None when there is none."""
         try:
