@@ -148,7 +148,7 @@ def _added(known: Evidence | None, told: Evidence | None) -> Evidence | None:
     """What was known of a disk before its call measured it, and what the call measured."""
     if known is None or known.disk is None or told is None or told.disk is None:
         return told or known
-    measured = told.disk.model_dump(exclude_none=True)
+    measured = told.disk.model_dump(by_alias=False, exclude_none=True)
     return told.model_copy(update={"disk": known.disk.model_copy(update=measured)})
 
 
