@@ -64,9 +64,9 @@ def test_a_managed_endpoint_has_one_pod_on_port_8000() -> None:
 def test_an_autoscaler_begins_with_the_fewest_pods() -> None:
     managed = ModelEndpoint.read(an_autoscaled_endpoint()).spec.managed
     assert managed
-    assert (managed.replicas, managed.initial_replicas) == (None, 2)
+    assert (managed.replicas, managed.initial_replicas) == (None, 1)
     executor = AutoGLMCluster.read(a_full_cluster()).spec.executor
-    assert (executor.replicas, executor.initial_replicas) == (None, 2)
+    assert (executor.replicas, executor.initial_replicas) == (None, 1)
 
 
 def test_a_written_number_of_pods_counts() -> None:
