@@ -97,3 +97,12 @@ def test_two_sorts_of_one_purpose_share_one_mount() -> None:
     pod = the_pod(None, Rubbish.LOGS, Rubbish.JOURNAL, Rubbish.IMAGES, Rubbish.CONTAINERS)
 
     assert [each["name"] for each in pod["volumes"]] == ["volumes", "logs", "runtime"]
+
+
+@pytest.mark.parametrize("secrets", [(), ("one", "two")])
+def test_pull_secrets_are_named_only_if_there_are_any(secrets: tuple[str, ...]) -> None:
+    pod = the_pod(CleaningSite("jobs", "autoglm:1", pull_secrets=secrets))
+
+    named = [each["name"] for each in pod.get("imagePullSecrets", [])]
+    assert named == list(secrets)
+    assert ("imagePullSecrets" in pod) is bool(secrets)
