@@ -7,14 +7,24 @@ import pytest
 
 import episodes
 from autoglm_api import kinds, labels
+from autoglm_api.healingrun import LOGS_LIMIT, HealingRun
 from autoglm_api.kinds import Kind
 from autoglm_operator.clients import errors
 from autoglm_operator.decisions import target
-from autoglm_operator.decisions.healing import Denial, Sighting
+from autoglm_operator.decisions.healing import Denial, Room, Sighting
 from autoglm_operator.decisions.reading import Manifest
 from autoglm_operator.reconcilers import lookout
 from autoglm_operator.reconcilers.lookout import selector_text
-from episodes import a_claim, a_node, a_pod, a_replica_set, a_run, a_workload, owned_by
+from episodes import (
+    a_claim,
+    a_node,
+    a_pod,
+    a_policy,
+    a_replica_set,
+    a_run,
+    a_workload,
+    owned_by,
+)
 
 DENIED = errors.Forbidden(403, "Forbidden", "no")
 
@@ -256,3 +266,194 @@ def test_writes_selectors_as_lists_take_them() -> None:
     text = selector_text({"matchLabels": {"x": "y"}, "matchExpressions": expressions})
 
     assert text == "x=y,tier in (a,b),zone notin (c),app,!old"
+
+
+def an_endpoint_run() -> HealingRun:
+    spec = {"kind": "ModelEndpoint", "selector": {"matchLabels": {"app": "web"}}}
+    return a_run(policy=a_policy(target=spec), labels={"endpoint": "local"})
+
+
+def an_endpoint(revision: str | None = "abc") -> Manifest:
+    built = episodes.an_object("autoglm.io/v1alpha1", "ModelEndpoint", "local")
+    built["status"] = {} if revision is None else {"activeRevision": revision}
+    return built
+
+
+def its_deployment(owner: Manifest) -> Manifest:
+    built = a_workload()
+    built["metadata"] |= {"name": "local-abc", "ownerReferences": owned_by(owner)}
+    return built
+
+
+async def test_an_endpoint_leads_to_the_deployment_that_serves_for_it() -> None:
+    endpoint = an_endpoint()
+    serving = its_deployment(endpoint)
+
+    seen = await lookout.look(FakeReader([endpoint, serving, a_workload()]), an_endpoint_run())
+
+    assert (seen.endpoint, seen.workload, seen.key) == (endpoint, serving, "modelendpoint-local")
+    assert seen.chain == (serving, endpoint)
+    found = target.resolve(an_endpoint_run(), seen)
+    assert not isinstance(found, Denial)
+    assert (found.kind, found.name, found.workload) == ("ModelEndpoint", "local", None)
+    run = an_endpoint_run()
+    known = run.model_copy(update={"status": run.status.model_copy(update={"target": found})})
+    again = await lookout.look(FakeReader([endpoint, serving]), known)
+    assert target.remembered(known, again) == endpoint
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        [an_endpoint(None)],
+        [an_endpoint()],
+        [an_endpoint(), its_deployment(a_workload("StatefulSet"))],
+    ],
+    ids=["nothing serves yet", "its Deployment is gone", "somebody else's Deployment"],
+)
+async def test_an_endpoint_may_have_nothing_that_serves(objects: list[Manifest]) -> None:
+    seen = await lookout.look(FakeReader(objects), an_endpoint_run())
+
+    assert (seen.workload, seen.key) == (None, "modelendpoint-local")
+
+
+def a_scaling_run() -> HealingRun:
+    return a_run(policy=a_policy(ladder=[{"action": "ScaleOut", "scaleOut": {"maxReplicas": 5}}]))
+
+
+def a_scaler(name: str) -> Manifest:
+    built = episodes.an_object("autoscaling/v2", "HorizontalPodAutoscaler", name)
+    built["spec"] = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    }
+    return built
+
+
+PODS_AND_OWNERS = [a_pod(), a_replica_set(), a_workload(), a_scaler("web"), a_scaler("other")]
+
+
+async def test_looks_for_autoscalers_and_room_where_a_ladder_scales_out() -> None:
+    reader = AnyReader([*PODS_AND_OWNERS, a_roomy_node()])
+
+    seen = await lookout.look(reader, a_scaling_run())
+
+    assert [_name(each) for each in seen.autoscalers] == ["web"]
+    assert seen.room == Room(109, "the nodes")
+
+
+async def test_does_not_look_for_either_elsewhere() -> None:
+    seen = await lookout.look(AnyReader(PODS_AND_OWNERS), a_run())
+
+    assert (seen.autoscalers, seen.room) == ((), None)
+
+
+async def test_room_is_not_asked_for_once_the_step_was_taken() -> None:
+    run = a_scaling_run()
+    step = {"action": "ScaleOut", "startedAt": episodes.NOW}
+    status = run.status.model_validate({"steps": [step]})
+
+    seen = await lookout.look(AnyReader(PODS_AND_OWNERS), run.model_copy(update={"status": status}))
+
+    assert len(seen.autoscalers) == 1
+    assert seen.room is None
+
+
+@pytest.mark.parametrize(
+    ("denied", "quota", "room"),
+    [
+        ((), "3", Room(2, "ResourceQuota team")),
+        ((kinds.NODE,), "3", Room(2, "ResourceQuota team")),
+        ((kinds.NODE,), None, None),
+    ],
+)
+async def test_a_quota_is_room_too(
+    denied: tuple[Kind, ...], quota: str | None, room: Room | None
+) -> None:
+    objects = [*PODS_AND_OWNERS, a_roomy_node()]
+    if quota is not None:
+        built = episodes.an_object("v1", "ResourceQuota", "team")
+        built["status"] = {"hard": {"pods": quota}, "used": {"pods": "1"}}
+        objects.append(built)
+
+    seen = await lookout.look(AnyReader(objects, denied), a_scaling_run())
+
+    assert seen.room == room
+
+
+def a_roomy_node() -> Manifest:
+    node = a_node()
+    node["status"] |= {"allocatable": {"pods": "110"}}
+    node["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    for pod in PODS_AND_OWNERS[:1]:
+        pod["spec"] = {"nodeName": _name(node), "containers": []}
+    return node
+
+
+@dataclass
+class AnyReader(FakeReader):
+    """One that lists everywhere, and may refuse that."""
+
+    async def list(
+        self, kind: Kind, namespace: str | None = None, labels: str | None = None
+    ) -> list[Manifest]:
+        if kind in self.denied:
+            raise DENIED
+        return [obj for obj in self.objects if obj["kind"] == kind.kind]
+
+
+@dataclass
+class FakeLogs:
+    """What a container wrote, or why that cannot be read."""
+
+    text: str = ""
+    error: errors.ApiError | None = None
+    asked: list[tuple[str, str, bool]] = field(default_factory=list[tuple[str, str, bool]])
+
+    async def last_words(
+        self, namespace: str, pod: str, container: str, *, previous: bool, limit_bytes: int
+    ) -> str:
+        assert (namespace, limit_bytes) == ("team-a", LOGS_LIMIT)
+        self.asked.append((pod, container, previous))
+        if self.error is not None:
+            raise self.error
+        return self.text
+
+
+@pytest.mark.parametrize(
+    ("logs", "kept"),
+    [
+        (FakeLogs("it broke"), "it broke"),
+        (FakeLogs("ä" * 5000), "ä" * LOGS_LIMIT),
+        (FakeLogs(""), None),
+        (FakeLogs(error=DENIED), None),
+    ],
+    ids=["short", "long", "silent", "refused"],
+)
+async def test_keeps_the_last_words_of_the_failing_container(
+    logs: FakeLogs, kept: str | None
+) -> None:
+    pod = a_pod(ready=False, restarts=5)
+
+    found = await lookout.with_logs(logs, episodes.seen(sighting=episodes.a_sighting(pod)))
+
+    assert found.logs == kept
+    assert logs.asked == [("web-1", "main", True)]
+
+
+async def test_asks_for_no_last_words_where_nothing_fails() -> None:
+    logs, pod = FakeLogs("it broke"), a_pod()
+    pod["status"]["containerStatuses"][0]["ready"] = True
+    look = episodes.seen(sighting=episodes.a_sighting(pod, pods=(pod,)))
+
+    assert (await lookout.with_logs(logs, look)).logs is None
+    assert logs.asked == []
+
+
+async def test_the_switch_also_undoes_everything() -> None:
+    switch = a_switch("false")
+    switch["data"]["revert"] = "true"
+
+    pauses = await lookout.read_pauses(FakeReader([switch]), "team-a", "system")
+
+    assert pauses.reverting
+    assert pauses.everywhere is not None

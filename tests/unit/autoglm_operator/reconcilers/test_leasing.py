@@ -1,0 +1,303 @@
+"""Every write of the way there and back, in its order, and once, whichever of them breaks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from autoglm_api import kinds, labels
+from autoglm_api.conditions import Reason
+from autoglm_api.healingladder import ActionName
+from autoglm_api.healingrun import HealingRun, HealingRunStatus, LeaseState
+from autoglm_operator.actions.restart import Restart
+from autoglm_operator.actions.scaleout import ScaleOut
+from autoglm_operator.clients import errors
+from autoglm_operator.decisions import leases
+from autoglm_operator.decisions.healing import (
+    Denial,
+    HealingAction,
+    OutcomeKind,
+    Pauses,
+    Seen,
+    Sighting,
+)
+from autoglm_operator.reconcilers.leasing import Leasing
+from episodes import NOW, Object, a_policy, a_run, a_workload, seen
+from fake_objects import LOST, FakeObjects
+
+POLICY = a_policy(ladder=[{"action": "ScaleOut", "scaleOut": {"maxReplicas": 10, "step": 4}}])
+
+LEAVING = Pauses(reverting=True)
+
+
+@dataclass
+class Stage:
+    """A run that holds a lease on a workload, in an API server that may break."""
+
+    now: datetime = NOW
+    server: FakeObjects = field(default_factory=FakeObjects)
+    actions: dict[ActionName, HealingAction] = field(
+        default_factory=lambda: {ActionName.SCALE_OUT: ScaleOut()}
+    )
+
+    def __post_init__(self) -> None:
+        self.workload = self.server.put(a_workload(replicas=2))
+        sighting = Sighting(workload=self.workload, chain=(self.workload,), key="k")
+        look = seen(sighting=sighting, policy=POLICY)
+        step = POLICY.spec.ladder[0]
+        intent = ScaleOut().plan(step, look, NOW)
+        assert not isinstance(intent, Denial)
+        record = {
+            "action": "ScaleOut",
+            "startedAt": NOW,
+            "intent": intent,
+            "lease": ScaleOut().lease(step, intent, look, NOW),
+        }
+        run = a_run(HealingRunStatus.model_validate({"steps": [record]}), policy=POLICY)
+        self.stored = self.server.put(
+            {
+                "apiVersion": "autoglm.io/v1alpha1",
+                "kind": "HealingRun",
+                "metadata": run.metadata.as_json(),
+                "spec": run.spec.as_json(),
+                "status": run.status.as_json(),
+            }
+        )
+        self.leasing = Leasing(self.server, self.actions, self.journal, lambda: self.now)
+
+    @property
+    def run(self) -> HealingRun:
+        return HealingRun.read(self.stored)
+
+    async def journal(self, run: HealingRun, status: HealingRunStatus) -> HealingRun:
+        if status == run.status:
+            return run
+        assert run.metadata.resource_version == self.stored["metadata"]["resourceVersion"]
+        written = await self.server.patch(
+            kinds.HEALING_RUN, "team-a", run.metadata.name, {"status": status.as_json()}
+        )
+        return HealingRun.read(written)
+
+    async def raise_it(self) -> None:
+        await self.leasing.prepare(self.run)
+        intent = self.run.status.steps[0].intent
+        assert intent is not None
+        await ScaleOut().execute("team-a", intent, self.server)
+
+    def end(self, **step: object) -> None:
+        self.stored["status"]["finishedAt"] = "2026-03-01T12:02:00Z"
+        self.stored["status"]["steps"][0] |= {"outcome": "Succeeded", "helped": True, **step}
+
+    def look(self, **changes: Any) -> Seen:  # noqa: ANN401 - any field of Seen
+        return seen(self.run, policy=POLICY, **changes)
+
+    async def tend(self, **changes: Any) -> timedelta | None:  # noqa: ANN401 - any field of Seen
+        _, wait = await self.leasing.tend(self.look(**changes))
+        return wait
+
+    @property
+    def replicas(self) -> int:
+        return int(self.workload["spec"]["replicas"])
+
+    @property
+    def state(self) -> LeaseState:
+        record = self.run.status.steps[0].lease
+        assert record is not None
+        return record.state
+
+    def is_marked(self) -> bool:
+        return labels.LEASE in self.workload["metadata"].get("annotations", {})
+
+
+async def test_finalizer_and_mark_come_before_the_change() -> None:
+    stage = Stage()
+
+    run, forbidden = await stage.leasing.prepare(stage.run)
+
+    assert forbidden is None
+    assert run.metadata.finalizers == (labels.UNDO,)
+    assert stage.server.writes == ["patch HealingRun", "patch Deployment"]
+    assert stage.is_marked()
+    await stage.leasing.prepare(run)
+    assert len(stage.server.writes) == 2
+
+
+async def test_a_step_without_a_lease_needs_neither() -> None:
+    stage = Stage()
+    del stage.stored["status"]["steps"][0]["lease"]
+
+    assert await stage.leasing.prepare(stage.run) == (stage.run, None)
+    assert stage.server.writes == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda stage: stage.server.objects.pop(("Deployment", "web")), Reason.TARGET_GONE),
+        (lambda stage: stage.workload["metadata"].update(uid="new"), Reason.TARGET_GONE),
+        (
+            lambda stage: stage.workload["metadata"].update(annotations=a_foreign_mark()),
+            Reason.LEASE_HELD,
+        ),
+    ],
+    ids=["gone", "made anew", "held by another"],
+)
+async def test_is_forbidden_where_the_object_is(
+    spoil: Callable[[Stage], object], reason: Reason
+) -> None:
+    stage = Stage()
+    spoil(stage)
+
+    _, forbidden = await stage.leasing.prepare(stage.run)
+
+    assert forbidden is not None
+    assert (forbidden.kind, forbidden.reason) == (OutcomeKind.FAILED, reason)
+
+
+def a_foreign_mark() -> Object:
+    record = Stage().run.status.steps[0].lease
+    assert record is not None
+    return {labels.LEASE: leases.lease_of(a_run(name="crash-2"), record).mark.text()}
+
+
+async def test_a_refused_mark_fails_and_an_unanswered_one_is_asked_again() -> None:
+    stage = Stage()
+    stage.server.broken[2] = (errors.Forbidden(403, "Forbidden", "No."), False)
+    _, forbidden = await stage.leasing.prepare(stage.run)
+    assert forbidden is not None
+    assert forbidden.message == "No."
+
+    stage.server.broken[3] = (LOST, True)
+    with pytest.raises(errors.Unavailable):
+        await stage.leasing.prepare(stage.run)
+    assert (await stage.leasing.prepare(stage.run))[1] is None
+
+
+async def test_goes_back_step_by_step_when_its_time_has_passed() -> None:
+    stage = Stage()
+    await stage.raise_it()
+    stage.end()
+    assert await stage.tend() == leases.LOOK
+    stage.now = NOW + timedelta(minutes=29, seconds=55)
+    assert await stage.tend() == timedelta(seconds=5)
+
+    stage.now = NOW + timedelta(minutes=30)
+    seen_numbers: list[int] = []
+    while labels.UNDO in stage.run.metadata.finalizers:
+        wait = await stage.tend()
+        seen_numbers.append(stage.replicas)
+        assert stage.is_marked() is (wait is not None)
+
+    assert seen_numbers == [4, 3, 2]
+    assert stage.state is LeaseState.REVERTED
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+@pytest.mark.parametrize("applied", [False, True])
+async def test_every_write_of_the_way_back_may_break(number: int, *, applied: bool) -> None:
+    stage = Stage()
+    await stage.raise_it()
+    stage.end()
+    done = len(stage.server.writes)
+    stage.server.broken[done + number] = (LOST, applied)
+
+    for _ in range(3):
+        try:
+            await stage.tend(pauses=LEAVING)
+        except errors.Unavailable:
+            continue
+
+    assert (stage.replicas, stage.is_marked(), stage.state) == (2, False, LeaseState.REVERTED)
+    assert stage.run.metadata.finalizers == ()
+    scaled = stage.server.writes[done:].count("scale Deployment")
+    assert scaled == (2 if number == 2 and not applied else 1)
+
+
+async def test_what_the_server_refuses_for_good_stands_in_the_journal() -> None:
+    stage = Stage()
+    await stage.raise_it()
+    stage.end()
+    stage.server.broken[len(stage.server.writes) + 2] = (
+        errors.Forbidden(403, "Forbidden", "Not you."),
+        False,
+    )
+
+    with pytest.raises(errors.Forbidden):
+        await stage.tend(pauses=LEAVING)
+
+    record = stage.run.status.steps[0].lease
+    assert record is not None
+    assert (record.state, record.message) == (LeaseState.HELD, "Not you.")
+
+
+async def test_another_hand_s_number_stays_and_only_the_mark_goes() -> None:
+    stage = Stage()
+    await stage.raise_it()
+    stage.end()
+    stage.workload["spec"]["replicas"] = 9
+
+    await stage.tend(pauses=LEAVING)
+
+    assert (stage.replicas, stage.is_marked(), stage.state) == (9, False, LeaseState.LOST)
+
+
+async def test_a_vanished_object_ends_the_lease() -> None:
+    stage = Stage()
+    await stage.raise_it()
+    stage.end()
+    del stage.server.objects["Deployment", "web"]
+
+    assert await stage.tend() == leases.LOOK
+    assert await stage.tend(pauses=LEAVING) is None
+
+    assert (stage.state, stage.run.metadata.finalizers) == (LeaseState.LOST, ())
+
+
+async def test_an_object_that_vanishes_on_the_way_back_ends_the_lease() -> None:
+    stage = Stage()
+    await stage.raise_it()
+    stage.end()
+
+    class Vanishing(ScaleOut):
+        async def undo(self, *args: object, **kwargs: object) -> None:
+            del stage.server.objects["Deployment", "web"]
+
+    stage.actions[ActionName.SCALE_OUT] = Vanishing()
+    stage.now = NOW + timedelta(hours=1)
+    await stage.tend()
+    await stage.tend()
+
+    assert stage.state is LeaseState.LOST
+
+
+async def test_a_lease_that_nobody_here_can_undo_keeps_its_run() -> None:
+    stage = Stage()
+    await stage.raise_it()
+    stage.end()
+    stage.actions[ActionName.SCALE_OUT] = Restart()
+
+    assert await stage.tend(pauses=LEAVING) == leases.LOOK
+    assert stage.run.metadata.finalizers == (labels.UNDO,)
+
+
+async def test_an_open_run_keeps_its_finalizer() -> None:
+    stage = Stage()
+    await stage.raise_it()
+    stage.stored["status"]["steps"][0] |= {"outcome": "Succeeded", "helped": False}
+
+    assert await stage.tend() is None
+
+    assert (stage.replicas, stage.state) == (2, LeaseState.REVERTED)
+    assert stage.run.metadata.finalizers == (labels.UNDO,)
+
+
+async def test_a_kind_that_nobody_knows_is_as_good_as_gone() -> None:
+    stage = Stage()
+    stage.stored["status"]["steps"][0]["lease"]["object"]["apiVersion"] = "acme.io/v1"
+    stage.end()
+
+    await stage.tend(pauses=LEAVING)
+
+    assert stage.state is LeaseState.LOST
