@@ -26,7 +26,7 @@ WANTED = (
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
 )
-EVERYWHERE = frozenset({"ClusterRole", "ClusterRoleBinding", *WANTED[-2:]})
+EVERYWHERE = frozenset({"Namespace", "ClusterRole", "ClusterRoleBinding", *WANTED[-2:]})
 
 
 def name_of(release: str) -> str:
@@ -39,13 +39,19 @@ def episodes_of(release: str) -> str:
     return f"{name_of(release)}-event-episodes"
 
 
-def rendered(release: str) -> list[dict[str, Any]]:
+def jobs_of(release: str) -> str:
+    """Namespace of the Jobs on nodes, if the installation has one."""
+    return f"{name_of(release)}-node-jobs"
+
+
+def rendered(release: str, *settings: str) -> list[dict[str, Any]]:
     """What the chart grants and forbids, and the healer's Deployment without pods."""
     helm = programs.ensure(["helm"])["helm"]
     done = subprocess.run(
         [
             *(str(helm), "template", name_of(release), str(CHART), "--namespace", release),
             *("--set", "events.namespaces={team-a}"),
+            *(word for each in settings for word in ("--set", each)),
         ],
         capture_output=True,
         text=True,
@@ -54,7 +60,10 @@ def rendered(release: str) -> list[dict[str, Any]]:
     documents = [each for each in yaml.safe_load_all(done.stdout) if each]
     kept = [each for each in documents if each["kind"] in WANTED]
     for each in documents:
-        if each["metadata"]["name"] == episodes_of(release):
+        if (
+            each["metadata"]["name"] in (episodes_of(release), jobs_of(release))
+            and each not in kept
+        ):
             kept.append(each)
         if each["kind"] == "Deployment" and each["metadata"]["name"].endswith("-healer"):
             each["spec"]["replicas"] = 0
@@ -63,15 +72,18 @@ def rendered(release: str) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def granted(kube: Kube, release: str, *namespaces: str) -> Generator[dict[str, str]]:
+def granted(
+    kube: Kube, release: str, *namespaces: str, settings: tuple[str, ...] = ()
+) -> Generator[dict[str, str]]:
     """Tokens of the chart's ServiceAccounts by component, until the block ends.
 
     The admission policies hold in these namespaces only: other tests make runs beside this one.
     """
-    objects = rendered(release)
+    objects = rendered(release, *settings)
     for each in objects:
         if each["kind"] == "ValidatingAdmissionPolicyBinding":
-            each["spec"].setdefault("matchResources", _in((release, *namespaces)))
+            holds = (release, *namespaces, jobs_of(release))
+            each["spec"].setdefault("matchResources", _in(holds))
     try:
         for each in objects:
             kube.apply(each, release)
