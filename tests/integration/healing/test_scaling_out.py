@@ -130,7 +130,7 @@ def test_pods_are_added_and_taken_away_when_the_time_has_passed(scene: Scene) ->
 
 
 @pytest.mark.parametrize("moment", list(Moment), ids=lambda moment: moment.name.lower())
-@pytest.mark.parametrize("number", range(2, len(WRITES) + 1), ids=lambda n: WRITES[n - 1])
+@pytest.mark.parametrize("number", range(2, len(WRITES) + 1), ids=WRITES[1:])
 def test_scales_once_and_back_once_whenever_the_healer_dies(
     scene: Scene, make_process: MakeProcess, number: int, moment: Moment
 ) -> None:
@@ -153,7 +153,7 @@ def test_scales_once_and_back_once_whenever_the_healer_dies(
     assert len(scales(scene)) == 2
 
 
-@pytest.mark.parametrize("number", range(2, len(WRITES) + 1), ids=lambda n: WRITES[n - 1])
+@pytest.mark.parametrize("number", range(2, len(WRITES) + 1), ids=WRITES[1:])
 @pytest.mark.usefixtures("healer")
 def test_scales_once_and_back_once_whichever_reply_is_lost(scene: Scene, number: int) -> None:
     policy = scene.make_policy(ladder=[MORE])

@@ -17,6 +17,8 @@ from routingtables import MODEL, a_managed, an_external
 AT_ONCE = 16
 LOAD_AWARE = Sharing(strategy=Strategy.LOAD_AWARE)
 BY_KEY = Sharing(strategy=Strategy.CONSISTENT_HASH, hash_header="x-session")
+NOTHING: list[dict[str, str]] = [{}]
+"""The headers of one request that has none of its own."""
 BODY = json.dumps({"model": MODEL, "messages": []})
 
 
@@ -69,7 +71,7 @@ async def test_round_robin_shares_by_weight_within_two_points(pod: Pod) -> None:
             a_managed("b", b.port, weight=300_000),
             an_external("c", c.port, weight=200_000),
         )
-        answered = await send(client, [{}] * 4000)
+        answered = await send(client, NOTHING * 4000)
     assert near(shares(answered, "a", "b", "c"), [50, 30, 20], 2)
 
 
@@ -83,7 +85,7 @@ async def test_load_aware_shares_by_what_is_left_within_two_points(pod: Pod) -> 
         )
         await pod.agent.weigh()
         worker = await pod.worker()
-        answered = await send(client, [{}] * 4000)
+        answered = await send(client, NOTHING * 4000)
         assert await pod.worker() == worker
     # 100 + 40 + 10 parts
     assert near(shares(answered, "idle", "busy", "full"), [66.7, 26.7, 6.7], 2)
@@ -160,7 +162,7 @@ async def test_least_connections_shares_equal_requests_within_five_points(pod: P
         async with contextlib.AsyncExitStack() as stack:
             # 64 requests at once
             clients = [await stack.enter_async_context(pod.client()) for _ in range(4)]
-            found = await asyncio.gather(*(send(client, [{}] * 500) for client in clients))
+            found = await asyncio.gather(*(send(client, NOTHING * 500) for client in clients))
     answered = [name for one in found for name in one]
     assert near(shares(answered, "a", "b", "c", "d"), [25, 25, 25, 25], 5)
 
@@ -220,7 +222,7 @@ async def test_a_new_server_takes_only_its_own_part_of_the_keys(pod: Pod) -> Non
 async def test_requests_without_the_header_are_shared_in_turn(pod: Pod) -> None:
     async with serving("a", "b") as (a, b), pod.client() as client:
         await pod.route(a_managed("a", a.port), a_managed("b", b.port), sharing=BY_KEY)
-        answered = await send(client, [{}] * 100)
+        answered = await send(client, NOTHING * 100)
     assert near(shares(answered, "a", "b"), [50, 50], 10)
 
 

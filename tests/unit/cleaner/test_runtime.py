@@ -150,7 +150,7 @@ def test_an_answer_that_is_no_http_is_told(runtime: PlayedRuntime, channel: Chan
 def test_a_silent_end_is_told(runtime: PlayedRuntime, channel: Channel) -> None:
     runtime.raw = b""
 
-    with pytest.raises(RuntimeUnreachableError, match="closed|broke off"):
+    with pytest.raises(RuntimeUnreachableError, match=r"closed|broke off"):
         cri.images(channel)
 
 

@@ -304,7 +304,7 @@ async def test_fails_when_the_journal_says_nothing() -> None:
 @pytest.mark.parametrize(
     "fault",
     [errors.Conflict(409, "Conflict", "changed"), LOST, BUDGET],
-    ids=lambda each: type(each),
+    ids=["conflict", "lost reply", "budget"],
 )
 async def test_a_node_that_changed_meanwhile_is_looked_at_again(fault: Exception) -> None:
     outcome = await ACTION.execute("team-a", QUARANTINE, FakeCluster(faults={"patch nodes": fault}))
