@@ -6,7 +6,7 @@ any one of its writes. Never used where a real one can be had.
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from autoglm_api.kinds import Kind
 from autoglm_operator.clients import errors
@@ -68,9 +68,8 @@ class FakeObjects:
     ) -> Object:
         """Merge a body into an object; into its number of pods for subresource scale."""
         assert namespace
-        assert isinstance(body, dict)
         assert kind_of_patch == "merge"
-        what: Object = body
+        what = cast("Object", body)
         if subresource == "scale":
             number = what.pop("spec")["replicas"]
             for key in reversed(NUMBERS[kind.kind]):
@@ -113,10 +112,9 @@ def _merge(live: Object, body: Object) -> None:
             continue
         if value is None:
             live.pop(key, None)
-        elif isinstance(value, dict) and isinstance(live.get(key), dict):
-            _merge(live[key], value)
         elif isinstance(value, dict):
-            live[key] = {}
-            _merge(live[key], value)
+            old = live.get(key)
+            live[key] = cast("Object", old) if isinstance(old, dict) else {}
+            _merge(live[key], cast("Object", value))
         else:
             live[key] = value

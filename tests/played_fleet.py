@@ -137,7 +137,7 @@ class PlayedFleet:
         status = "False" if name in self.down else "True"
         found = self.kube.get("Node", name)
         told: list[Object] = (found or {}).get("status", {}).get("conditions") or []
-        before: Object = next((each for each in told if each["type"] == "Ready"), {})
+        before: Object = {each["type"]: each for each in told}.get("Ready", {})
         same = before.get("status") == status
         ready = {
             "type": "Ready",

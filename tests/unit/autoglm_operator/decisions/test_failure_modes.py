@@ -109,14 +109,12 @@ def test_07_verification_does_not_wait_for_the_alert_to_decay(firing: bool | Non
 def test_08_after_a_storm_nothing_is_repaired_from_old_news() -> None:
     """What waited through a storm looks at its target and its alert anew before it acts."""
     storm = Load(unhealthy=9, matching=10)
-    for after_it in (
-        {"news": AlertNews(firing=False)},
-        {"sighting": Sighting()},
-        {"sighting": a_sighting(a_pod(deletionTimestamp=stamp(NOW)))},
-    ):
+    fresh, gone = AlertNews(), AlertNews(firing=False)
+    leaving = a_sighting(a_pod(deletionTimestamp=stamp(NOW)))
+    for sighting, news in ((None, gone), (Sighting(), fresh), (leaving, fresh)):
         healer = Healer().look(load=storm)
         assert healer.reason(ConditionType.PROGRESSING) == Reason.STORM
-        healer.after(minutes=5).look(**after_it)
+        healer.after(minutes=5).look(sighting, news=news)
         assert (healer.phase, healer.calls) == ("Skipped", 0)
 
 

@@ -132,20 +132,28 @@ async def test_a_step_without_a_lease_needs_neither() -> None:
     assert stage.server.writes == []
 
 
+def gone(stage: Stage) -> None:
+    stage.server.objects.pop(("Deployment", "web"))
+
+
+def made_anew(stage: Stage) -> None:
+    stage.workload["metadata"].update(uid="new")
+
+
+def held_by_another(stage: Stage) -> None:
+    stage.workload["metadata"].update(annotations=a_foreign_mark())
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda stage: stage.server.objects.pop(("Deployment", "web")), Reason.TARGET_GONE),
-        (lambda stage: stage.workload["metadata"].update(uid="new"), Reason.TARGET_GONE),
-        (
-            lambda stage: stage.workload["metadata"].update(annotations=a_foreign_mark()),
-            Reason.LEASE_HELD,
-        ),
+        (gone, Reason.TARGET_GONE),
+        (made_anew, Reason.TARGET_GONE),
+        (held_by_another, Reason.LEASE_HELD),
     ],
-    ids=["gone", "made anew", "held by another"],
 )
 async def test_is_forbidden_where_the_object_is(
-    spoil: Callable[[Stage], object], reason: Reason
+    spoil: Callable[[Stage], None], reason: Reason
 ) -> None:
     stage = Stage()
     spoil(stage)
