@@ -162,7 +162,9 @@ def _done(intended: Intent) -> str:
     if intended.verb is IntentVerb.SCALE:
         return f"scaled to {intended.replicas} replicas"
     if intended.verb is IntentVerb.RAISE_BOUNDS:
-        return f"given bounds {intended.min_replicas} to {intended.max_replicas}"
+        bounds = {"minReplicas": intended.min_replicas, "maxReplicas": intended.max_replicas}
+        said = (f"{name} {bound}" for name, bound in bounds.items() if bound is not None)
+        return f"given {' and '.join(said)}"
     return {
         IntentVerb.EVICT: "evicted",
         IntentVerb.ROLL_OUT: "restarted pod by pod",

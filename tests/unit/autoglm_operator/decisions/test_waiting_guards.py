@@ -125,7 +125,11 @@ def test_in_a_crowd_the_next_look_is_soon() -> None:
     ("intent", "text"),
     [
         ({"verb": "Scale", "replicas": 4}, "scaled to 4 replicas"),
-        ({"verb": "RaiseBounds", "minReplicas": 2, "maxReplicas": 8}, "given bounds 2 to 8"),
+        (
+            {"verb": "RaiseBounds", "minReplicas": 2, "maxReplicas": 8},
+            "given minReplicas 2 and maxReplicas 8",
+        ),
+        ({"verb": "RaiseBounds", "maxReplicas": 8}, "given maxReplicas 8"),
         ({"verb": "Drain"}, "drained"),
     ],
 )
