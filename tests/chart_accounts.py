@@ -60,11 +60,10 @@ def rendered(release: str, *settings: str) -> list[dict[str, Any]]:
     documents = [each for each in yaml.safe_load_all(done.stdout) if each]
     kept = [each for each in documents if each["kind"] in WANTED]
     for each in documents:
-        if (
-            each["metadata"]["name"] in (episodes_of(release), jobs_of(release))
-            and each not in kept
-        ):
+        if each["metadata"]["name"] == episodes_of(release):
             kept.append(each)
+        if each["kind"] == "Namespace":
+            kept.insert(0, each)
         if each["kind"] == "Deployment" and each["metadata"]["name"].endswith("-healer"):
             each["spec"]["replicas"] = 0
             kept.append(each)

@@ -115,9 +115,9 @@ class CleaningScene:
         return self.scene.start_run(policy, {"metadata": {"name": self.node}}, labels=told)
 
     def step(self, run: str) -> Object:
-        """The first step of a run, as journaled."""
-        found: Object = self.scene.run(run)["status"]["steps"][0]
-        return found
+        """The first step of a run, as journaled; empty before it began."""
+        steps: list[Object] = self.scene.run(run).get("status", {}).get("steps") or [{}]
+        return steps[0]
 
     def jobs(self) -> list[Object]:
         """Every Job that is there."""

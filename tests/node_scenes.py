@@ -75,6 +75,16 @@ class NodeScene:
         )
         assert "autoglm.io/lease" not in self.fleet.node(node)["metadata"].get("annotations", {})
 
+    def deletes_policy(self) -> None:
+        """Delete the policy once it names its last run, which is a write like any other."""
+        timeline = self.scene.timeline
+        timeline.want(
+            within(timeline.now + 60),
+            "the policy names its last run",
+            lambda: "lastRun" in self.scene.policy()["status"],
+        )
+        self.scene.kube.delete("HealingPolicy", "crash", self.scene.namespace)
+
     def evicted(self) -> Counter[str]:
         """How often the API server carried out an eviction of each pod."""
         return self.scene.evicted()

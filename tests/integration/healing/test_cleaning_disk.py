@@ -15,7 +15,7 @@ from healing_objects import SOON, MakeProcess, Scene, token_of
 from healing_processes import HealingProcess, running
 from kube import Kube, KubeError
 from kubeconfig import Object
-from node_scenes import revived
+from node_scenes import LEASES, revived
 from played_fleet import PlayedFleet
 from proxy_faults import FailAfterCommit, LoseReply, Refuse
 from recording_proxy import Moment, RecordingProxy, kill
@@ -165,7 +165,7 @@ def test_a_job_that_somebody_deletes_is_not_made_anew(cleaning: CleaningScene) -
     cleaning.cleaner.holds = True
     run = cleaning.start(cleaning.policy())
     cleaning.scene.timeline.want(
-        SOON, "the Job was seen", lambda: "jobUid" in cleaning.step(run)["intent"]
+        SOON, "the Job was seen", lambda: "jobUid" in cleaning.step(run).get("intent", {})
     )
 
     (job,) = cleaning.jobs()
@@ -221,6 +221,7 @@ ENABLED = ("nodeHealing.enabled=true", "nodeHealing.leaseNamespace.create=false"
 @pytest.fixture
 def chart(kube: Kube, release: str, namespace: str) -> Generator[dict[str, str]]:
     """Tokens of the chart's accounts, and its namespace for Jobs with the policies in force."""
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEASES}})
     with granted(kube, release, namespace, settings=ENABLED) as tokens:
         yield tokens
 
