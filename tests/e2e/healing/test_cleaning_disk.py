@@ -44,10 +44,20 @@ def filled(disk: FullDisk, timeline: Timeline) -> None:
     timeline.want(within(120), "the node has DiskPressure", lambda: disk.pressure() == "True")
 
 
-def the_run(disk: FullDisk) -> Object:
-    """The run that is under way, or the last one."""
-    runs = disk.runs()
-    return runs[-1] if runs else {}
+def runs_that_are(disk: FullDisk, phase: str, known: int = 0) -> list[Object]:
+    """Runs of a phase, without the first few.
+
+    Prometheus may be replaced while the disk is full; its successor's alert is another episode, and
+    so another run, which ends as a duplicate.
+    """
+    return [run for run in disk.runs()[known:] if run.get("status", {}).get("phase") == phase]
+
+
+def why_skipped(run: Object) -> str:
+    """The reason for which a run was never begun."""
+    return next(
+        str(each["reason"]) for each in run["status"]["conditions"] if each["type"] == "Accepted"
+    )
 
 
 def test_a_full_disk_is_cleaned_and_what_counts_stays(full: FullDisk, timeline: Timeline) -> None:
@@ -69,11 +79,12 @@ def test_a_full_disk_is_cleaned_and_what_counts_stays(full: FullDisk, timeline: 
     timeline.want(
         within(300),
         "the run has verified it",
-        lambda: the_run(full)["status"].get("phase") == "Succeeded",
+        lambda: bool(runs_that_are(full, "Succeeded")),
     )
     said = full.says()
     assert said == {"present": KEPT, "same": True}
-    (step,) = the_run(full)["status"]["steps"]
+    (run,) = runs_that_are(full, "Succeeded")
+    (step,) = run["status"]["steps"]
     timeline.note(step["message"])
     freed = step["after"]["disk"]["freeBytes"] - step["before"]["disk"]["freeBytes"]
     assert freed > 2 * 2**30
@@ -97,9 +108,7 @@ def test_with_the_policy_paused_it_stays_full_and_a_refilled_disk_is_only_report
     filled(full, timeline)
 
     timeline.want(within(180), "the alert has begun a run", lambda: len(full.runs()) > known)
-    timeline.want(
-        within(240), "the run is held", lambda: the_run(full)["status"].get("phase") == "Held"
-    )
+    timeline.want(within(240), "the run is held", lambda: bool(runs_that_are(full, "Held", known)))
     timeline.stays(45, "the disk stays full", lambda: full.pressure() == "True")
     assert set(LOGS) <= set(full.says()["present"])
     assert len(full.jobs()) == jobs
@@ -107,14 +116,11 @@ def test_with_the_policy_paused_it_stays_full_and_a_refilled_disk_is_only_report
     timeline.start("the policy goes on")
     full.policy(paused=False)
     timeline.want(
-        within(60),
+        within(120),
         "the run ends with a report",
-        lambda: "finishedAt" in the_run(full).get("status", {}),
+        lambda: "DiskRefilled" in map(why_skipped, runs_that_are(full, "Skipped", known)),
     )
-    accepted = next(
-        each for each in the_run(full)["status"]["conditions"] if each["type"] == "Accepted"
-    )
-    assert (accepted["status"], accepted["reason"]) == ("False", "DiskRefilled")
+    assert full.pressure() == "True"
     assert len(full.jobs()) == jobs
 
 
