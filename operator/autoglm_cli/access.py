@@ -12,7 +12,8 @@ from autoglm_api import kinds
 from autoglm_api.healingrun import HealingRun
 from autoglm_cli.settings import NoKubeconfigError, kubeconfig
 from autoglm_operator.clients import errors
-from autoglm_operator.clients.kube import KubeClient, connect
+from autoglm_operator.clients.kube import KubeClient
+from autoglm_operator.clients.lowlevel import connect
 
 Work = Callable[[KubeClient, argparse.Namespace], Awaitable[int]]
 

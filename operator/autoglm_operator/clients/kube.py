@@ -14,25 +14,21 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import aiohttp
-from kubernetes.aio import config as kube_config
-from kubernetes.aio.client import ApiClient, Configuration
 
 from autoglm_api import kinds
 from autoglm_operator.clients import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from autoglm_api.kinds import Kind
+    from autoglm_operator.clients.lowlevel import Api, LowLevel, Query
 
 PATCH_TYPES = {
     "apply": "application/apply-patch+yaml",
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
 }
-Api = ApiClient
-Query = list[tuple[str, str]]
 Objects = list[dict[str, Any]]
 # Source: the page size that Kopf and client-go use for large lists.
 LIST_CHUNK = 500
@@ -46,71 +42,11 @@ class CallMetrics(Protocol):
         ...
 
 
-class _Response(Protocol):
-    status: int
-    headers: Mapping[str, str]
-
-    async def read(self) -> bytes: ...
-
-
-class _Loaders(Protocol):
-    async def load_kube_config(
-        self, *, config_file: str, client_configuration: Configuration, persist_config: bool
-    ) -> object: ...
-
-    def load_incluster_config(self, *, client_configuration: Configuration) -> None: ...
-
-
-class _LowLevel(Protocol):
-    user_agent: str
-
-    async def param_serialize(
-        self,
-        method: str,
-        resource_path: str,
-        *,
-        query_params: Query,
-        header_params: dict[str, str],
-        body: object,
-        auth_settings: Sequence[str],
-    ) -> tuple[object, ...]: ...
-
-    async def call_api(self, *args: object, _request_timeout: object) -> _Response: ...
-
-    async def close(self) -> None: ...
-
-
-async def connect(
-    kubeconfig: Path | None = None, *, user_agent: str = "autoglm", concurrency: int = 16
-) -> ApiClient:
-    """Log in by a kubeconfig file if one is given, else as the pod's ServiceAccount."""
-    loaders = cast("_Loaders", kube_config)
-    configuration = Configuration()
-    if kubeconfig is not None:
-        await loaders.load_kube_config(
-            config_file=str(kubeconfig), client_configuration=configuration, persist_config=False
-        )
-    else:
-        loaders.load_incluster_config(client_configuration=configuration)
-    configuration.connection_pool_maxsize = concurrency
-    # A proxy from the environment is meant for the outside world, never for the API server.
-    configuration.client_session_kwargs = {"trust_env": False}
-    api = ApiClient(configuration)
-    # The first word of the user agent is the field manager of calls that name none.
-    cast("_LowLevel", api).user_agent = user_agent
-    return api
-
-
-def server_of(api: Api) -> str:
-    """URL of the API server that a client is logged in at."""
-    return str(cast("Any", api).configuration.host)
-
-
 class KubeClient:
     """Get, list and write objects of any kind, as dicts.
 
     Args:
-        api: The logged-in low-level client, see `connect`.
+        api: The logged-in low-level client, see `clients.lowlevel.connect`.
         timeout: Limit of one call in seconds, waiting for a slot not included.
         concurrency: Calls under way at once.
         metrics: Where calls are counted.
@@ -119,14 +55,14 @@ class KubeClient:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         *,
         timeout: float = 10.0,
         concurrency: int = 16,
         metrics: CallMetrics | None = None,
         may_write: Callable[[], bool] | None = None,
     ) -> None:
-        self._api = cast("_LowLevel", api)
+        self._api = cast("LowLevel", api)
         self._timeout = timeout
         self._slots = asyncio.Semaphore(concurrency)
         self._metrics = metrics

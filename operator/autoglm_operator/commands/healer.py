@@ -23,8 +23,9 @@ from autoglm_operator.actions.scaleout import ScaleOut
 from autoglm_operator.clients import errors
 from autoglm_operator.clients.alertmanager import AlertmanagerClient
 from autoglm_operator.clients.events import EventRecorder, EventSource
-from autoglm_operator.clients.kube import Api, KubeClient, connect
+from autoglm_operator.clients.kube import KubeClient
 from autoglm_operator.clients.lease import Elector
+from autoglm_operator.clients.lowlevel import Api, connect
 from autoglm_operator.commands.healing_parts import (
     alert_watch_of,
     alertmanager_of,

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from autoglm_api.endpointsafety import Network
 from autoglm_operator.clients.alertmanager import AlertmanagerClient
-from autoglm_operator.clients.kube import Api, KubeClient, server_of
+from autoglm_operator.clients.kube import KubeClient
+from autoglm_operator.clients.lowlevel import Api, server_of
 from autoglm_operator.clients.notices import NoticePoster
 from autoglm_operator.clients.prometheus import Prometheus
 from autoglm_operator.commands.healing_settings import DeadManMode, HealerSettings

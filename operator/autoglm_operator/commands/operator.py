@@ -19,7 +19,7 @@ from autoglm_api import kinds, labels
 from autoglm_operator.clients import errors
 from autoglm_operator.clients.agent import AgentClient
 from autoglm_operator.clients.events import EventRecorder, EventSource
-from autoglm_operator.clients.kube import connect
+from autoglm_operator.clients.lowlevel import connect
 from autoglm_operator.clients.probe import EndpointProber
 from autoglm_operator.commands.operator_safety import safety_of
 from autoglm_operator.commands.operator_settings import OperatorSettings
@@ -49,8 +49,9 @@ from autoglm_operator.runtime.workqueue import Workers, WorkQueue
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from autoglm_operator.clients.kube import Api, KubeClient
+    from autoglm_operator.clients.kube import KubeClient
     from autoglm_operator.clients.lease import Elector
+    from autoglm_operator.clients.lowlevel import Api
     from autoglm_operator.decisions.addresses import Safety
 
 # Spread of the keys that a sweep wakes up.

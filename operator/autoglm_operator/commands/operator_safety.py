@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from autoglm_api import kinds
 from autoglm_operator.clients import errors
-from autoglm_operator.clients.kube import server_of
+from autoglm_operator.clients.lowlevel import server_of
 from autoglm_operator.decisions import addresses
 
 if TYPE_CHECKING:
-    from autoglm_operator.clients.kube import Api, KubeClient
+    from autoglm_operator.clients.kube import KubeClient
+    from autoglm_operator.clients.lowlevel import Api
     from autoglm_operator.commands.operator_settings import OperatorSettings
 
 log = logging.getLogger(__name__)

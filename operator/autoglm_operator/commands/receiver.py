@@ -15,7 +15,8 @@ from autoglm_api import labels
 from autoglm_api.settings import SettingsError
 from autoglm_operator.clients.alertmanager import AlertmanagerClient
 from autoglm_operator.clients.events import EventRecorder, EventSource
-from autoglm_operator.clients.kube import KubeClient, connect
+from autoglm_operator.clients.kube import KubeClient
+from autoglm_operator.clients.lowlevel import connect
 from autoglm_operator.commands.healing_settings import ReceiverSettings
 from autoglm_operator.commands.starting import client_of, start
 from autoglm_operator.commands.supervision import Part, supervise

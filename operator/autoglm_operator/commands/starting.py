@@ -14,8 +14,9 @@ from typing import Any, Final, TypeVar
 
 from autoglm_api import logs
 from autoglm_api.settings import SettingsError, read
-from autoglm_operator.clients.kube import Api, KubeClient
+from autoglm_operator.clients.kube import KubeClient
 from autoglm_operator.clients.lease import Elector, LeaseName
+from autoglm_operator.clients.lowlevel import Api
 from autoglm_operator.runtime.clock import SystemClock
 from autoglm_operator.runtime.metrics import Metrics
 from autoglm_operator.runtime.settings import ProcessSettings
