@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import episodes
+from autoglm_api.healingevidence import Evidence
 from autoglm_api.healingladder import ActionName, LadderStep
 from autoglm_api.healingpolicy import HealingPolicy
 from autoglm_api.healingrun import (
     DisplacedWorkload,
-    Evidence,
     Intent,
     IntentVerb,
     Isolation,

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from autoglm_api.conditions import ConditionType, find_condition
-from autoglm_api.healingrun import Evidence, HealingRun, StepRecord
+from autoglm_api.healingevidence import Evidence
+from autoglm_api.healingrun import HealingRun, StepRecord
 from autoglm_cli import access
 from autoglm_operator.clients.kube import KubeClient
 

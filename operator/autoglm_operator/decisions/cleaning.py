@@ -14,10 +14,9 @@ from pydantic import ValidationError
 
 from autoglm_api.cleaning import CleaningReport, DiskMeasure, DiskReport
 from autoglm_api.conditions import Reason
+from autoglm_api.healingevidence import DiskEvidence, Evidence
 from autoglm_api.healingladder import CleanDiskOptions, LadderStep
 from autoglm_api.healingrun import (
-    DiskEvidence,
-    Evidence,
     HealingRun,
     Intent,
     IntentVerb,

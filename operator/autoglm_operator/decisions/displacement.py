@@ -10,7 +10,12 @@ from datetime import datetime
 from typing import Final
 
 from autoglm_api import kinds
-from autoglm_api.healingrun import Evidence, IntentVerb, Isolation, NodeEvidence, StepRecord
+from autoglm_api.healingevidence import Evidence, NodeEvidence
+from autoglm_api.healingrun import (
+    IntentVerb,
+    Isolation,
+    StepRecord,
+)
 from autoglm_operator.decisions import (
     capacity,
     evictions,

@@ -11,15 +11,14 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from autoglm_api.conditions import Reason
+from autoglm_api.healingevidence import Evidence, MetricReading
 from autoglm_api.healingladder import ActionName, LadderStep
 from autoglm_api.healingpolicy import HealingPolicy
 from autoglm_api.healingrun import (
-    Evidence,
     HealingRun,
     HealingRunStatus,
     Intent,
     LeaseRecord,
-    MetricReading,
     StepRecord,
 )
 from autoglm_api.kinds import Kind

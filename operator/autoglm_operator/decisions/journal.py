@@ -18,10 +18,10 @@ from autoglm_api.conditions import (
     find_condition,
     set_condition,
 )
+from autoglm_api.healingevidence import Evidence
 from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import (
     ApprovalRecord,
-    Evidence,
     HealingRunStatus,
     LeaseState,
     RunTarget,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from autoglm_api.conditions import Reason
+from autoglm_api.healingevidence import Evidence, MetricReading
 from autoglm_api.healingpolicy import MetricCheck, ThresholdRange, Verification
-from autoglm_api.healingrun import Evidence, MetricReading
 from autoglm_operator.decisions.healing import Denial, Health
 
 _PLACEHOLDER: Final = re.compile(r"\$(namespace|name|kind)\b")

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from autoglm_api import kinds
+from autoglm_api.healingevidence import Evidence, WorkloadEvidence
 from autoglm_api.healingpolicy import Verification
-from autoglm_api.healingrun import Evidence, StepRecord, WorkloadEvidence
+from autoglm_api.healingrun import StepRecord
 from autoglm_operator.decisions.healing import Health, Sighting
 from autoglm_operator.decisions.reading import (
     Manifest,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from autoglm_api.conditions import Reason
+from autoglm_api.healingevidence import MetricReading
 from autoglm_api.healingpolicy import HealingPolicy
-from autoglm_api.healingrun import HealingRun, MetricReading, StepOutcome
+from autoglm_api.healingrun import HealingRun, StepOutcome
 from autoglm_operator.clients.prometheus import PrometheusError
 from autoglm_operator.decisions import metricchecks
 from autoglm_operator.decisions.healing import Denial

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from autoglm_api.conditions import ConditionType, Reason, set_condition
+from autoglm_api.healingevidence import Evidence, WorkloadEvidence
 from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import (
     ApprovalRecord,
-    Evidence,
     HealingRun,
     HealingRunStatus,
     Intent,
@@ -19,7 +19,6 @@ from autoglm_api.healingrun import (
     ObjectRef,
     StepOutcome,
     StepRecord,
-    WorkloadEvidence,
 )
 from autoglm_cli import approve, timeline
 from autoglm_cli import main as cli

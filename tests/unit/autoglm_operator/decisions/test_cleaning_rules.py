@@ -6,10 +6,9 @@ import pytest
 
 from autoglm_api.cleaning import CleaningReport, Consumer, DiskMeasure, DiskReport
 from autoglm_api.conditions import Reason
+from autoglm_api.healingevidence import DiskEvidence, Evidence
 from autoglm_api.healingladder import ActionName, CleanDiskOptions, LadderStep
 from autoglm_api.healingrun import (
-    DiskEvidence,
-    Evidence,
     HealingRun,
     HealingRunStatus,
     Intent,

@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from autoglm_api.conditions import ConditionType, Reason, find_condition
-from autoglm_api.healingrun import Evidence, IntentVerb, StepOutcome
+from autoglm_api.healingevidence import Evidence
+from autoglm_api.healingrun import IntentVerb, StepOutcome
 from autoglm_operator.decisions import episode
 from autoglm_operator.decisions.healing import Pauses, Plan, Sighting
 from episodes import (

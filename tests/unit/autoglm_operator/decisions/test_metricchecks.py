@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from autoglm_api.conditions import Reason
+from autoglm_api.healingevidence import Evidence, WorkloadEvidence
 from autoglm_api.healingpolicy import ThresholdRange, Verification
-from autoglm_api.healingrun import Evidence, WorkloadEvidence
 from autoglm_operator.decisions import metricchecks
 from autoglm_operator.decisions.healing import Health
 from autoglm_operator.decisions.metricchecks import Query

@@ -7,8 +7,13 @@ from datetime import timedelta
 import pytest
 
 from autoglm_api.conditions import Reason
+from autoglm_api.healingevidence import WorkloadEvidence
 from autoglm_api.healingladder import LadderStep
-from autoglm_api.healingrun import Intent, IntentVerb, StepRecord, WorkloadEvidence
+from autoglm_api.healingrun import (
+    Intent,
+    IntentVerb,
+    StepRecord,
+)
 from autoglm_api.leases import Mark
 from autoglm_operator.actions.scaleout import ScaleOut
 from autoglm_operator.decisions import scaleout, target

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 import episodes
+from autoglm_api.healingevidence import Evidence, WorkloadEvidence
 from autoglm_api.healingpolicy import Verification
-from autoglm_api.healingrun import Evidence, StepRecord, WorkloadEvidence
+from autoglm_api.healingrun import StepRecord
 from autoglm_operator.decisions import verification
 from autoglm_operator.decisions.healing import Health, Sighting
 from episodes import NOW, a_pod, a_replica_set, a_sighting, a_workload
