@@ -148,3 +148,9 @@ def a_record(intent: Intent | None, **changes: object) -> StepRecord:
         action=ActionName.ISOLATE_NODE, intent=intent, started_at=NOW, before=Evidence()
     )
     return record.model_copy(update=changes)
+
+
+def with_condition(node: episodes.Object, about: str, status: str) -> episodes.Object:
+    """The node, and what it says of one more condition."""
+    node["status"]["conditions"].append({"type": about, "status": status})
+    return node

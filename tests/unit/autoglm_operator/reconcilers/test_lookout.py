@@ -1,15 +1,14 @@
 """What the healer reads, and what it makes of what it may not read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 import episodes
 from autoglm_api import kinds, labels
-from autoglm_api.healingrun import LOGS_LIMIT, HealingRun
+from autoglm_api.healingrun import HealingRun
 from autoglm_api.kinds import Kind
-from autoglm_operator.clients import errors
 from autoglm_operator.decisions import target
 from autoglm_operator.decisions.healing import Denial, Room, Sighting
 from autoglm_operator.decisions.reading import Manifest
@@ -25,35 +24,7 @@ from episodes import (
     a_workload,
     owned_by,
 )
-
-DENIED = errors.Forbidden(403, "Forbidden", "no")
-
-
-@dataclass
-class FakeReader:
-    """An API server with some objects, some of which may not be read."""
-
-    objects: list[Manifest] = field(default_factory=list[Manifest])
-    denied: tuple[Kind, ...] = ()
-    lists: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
-
-    async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
-        assert namespace is None or kind.namespaced
-        if kind in self.denied:
-            raise DENIED
-        found = (obj for obj in self.objects if (obj["kind"], _name(obj)) == (kind.kind, name))
-        return next(found, None)
-
-    async def list(
-        self, kind: Kind, namespace: str | None = None, labels: str | None = None
-    ) -> list[Manifest]:
-        assert namespace == ("team-a" if kind.namespaced else None)
-        self.lists.append((kind.kind, labels))
-        return [obj for obj in self.objects if obj["kind"] == kind.kind]
-
-
-def _name(obj: Manifest) -> str:
-    return str(obj["metadata"]["name"])
+from fake_reader import DENIED, FakeReader, name_of
 
 
 def a_revision(owner: Manifest) -> Manifest:
@@ -69,8 +40,8 @@ async def test_follows_a_pod_to_its_workload_and_its_pods() -> None:
     seen = await lookout.look(reader, a_run())
 
     assert seen.workload == a_workload()
-    assert [_name(pod) for pod in seen.pods] == ["web-1", "web-2"]
-    assert [_name(each) for each in seen.revisions] == ["web-7d9f"]
+    assert [name_of(pod) for pod in seen.pods] == ["web-1", "web-2"]
+    assert [name_of(each) for each in seen.revisions] == ["web-7d9f"]
     assert seen.key == "deployment-web"
     assert reader.lists == [("Pod", "app=web"), ("ReplicaSet", "app=web")]
 
@@ -141,7 +112,7 @@ NODE_POLICY = episodes.a_policy(
 )
 
 
-async def test_finds_a_node_by_its_address_and_later_by_its_name() -> None:
+async def test_finds_a_node_by_its_address_and_later_by_itsname_of() -> None:
     node = a_node(addresses=["10.0.0.1"])
     run = a_run(policy=NODE_POLICY, labels={"node": "10.0.0.1:9100"})
 
@@ -187,7 +158,7 @@ async def test_an_event_about_an_address_without_a_pod_has_no_target() -> None:
     )
 
 
-async def test_finds_a_claim_by_its_name() -> None:
+async def test_finds_a_claim_by_itsname_of() -> None:
     policy = episodes.a_policy(
         target={"kind": "PersistentVolumeClaim", "selector": {"matchLabels": {"app": "web"}}}
     )
@@ -337,7 +308,7 @@ async def test_looks_for_autoscalers_and_room_where_a_ladder_scales_out() -> Non
 
     seen = await lookout.look(reader, a_scaling_run())
 
-    assert [_name(each) for each in seen.autoscalers] == ["web"]
+    assert [name_of(each) for each in seen.autoscalers] == ["web"]
     assert seen.room == Room(109, "the nodes")
 
 
@@ -385,7 +356,7 @@ def a_roomy_node() -> Manifest:
     node["status"] |= {"allocatable": {"pods": "110"}}
     node["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
     for pod in PODS_AND_OWNERS[:1]:
-        pod["spec"] = {"nodeName": _name(node), "containers": []}
+        pod["spec"] = {"nodeName": name_of(node), "containers": []}
     return node
 
 
@@ -399,54 +370,6 @@ class AnyReader(FakeReader):
         if kind in self.denied:
             raise DENIED
         return [obj for obj in self.objects if obj["kind"] == kind.kind]
-
-
-@dataclass
-class FakeLogs:
-    """What a container wrote, or why that cannot be read."""
-
-    text: str = ""
-    error: errors.ApiError | None = None
-    asked: list[tuple[str, str, bool]] = field(default_factory=list[tuple[str, str, bool]])
-
-    async def last_words(
-        self, namespace: str, pod: str, container: str, *, previous: bool, limit_bytes: int
-    ) -> str:
-        assert (namespace, limit_bytes) == ("team-a", LOGS_LIMIT)
-        self.asked.append((pod, container, previous))
-        if self.error is not None:
-            raise self.error
-        return self.text
-
-
-@pytest.mark.parametrize(
-    ("logs", "kept"),
-    [
-        (FakeLogs("it broke"), "it broke"),
-        (FakeLogs("ä" * 5000), "ä" * LOGS_LIMIT),
-        (FakeLogs(""), None),
-        (FakeLogs(error=DENIED), None),
-    ],
-    ids=["short", "long", "silent", "refused"],
-)
-async def test_keeps_the_last_words_of_the_failing_container(
-    logs: FakeLogs, kept: str | None
-) -> None:
-    pod = a_pod(ready=False, restarts=5)
-
-    found = await lookout.with_logs(logs, episodes.seen(sighting=episodes.a_sighting(pod)))
-
-    assert found.logs == kept
-    assert logs.asked == [("web-1", "main", True)]
-
-
-async def test_asks_for_no_last_words_where_nothing_fails() -> None:
-    logs, pod = FakeLogs("it broke"), a_pod()
-    pod["status"]["containerStatuses"][0]["ready"] = True
-    look = episodes.seen(sighting=episodes.a_sighting(pod, pods=(pod,)))
-
-    assert (await lookout.with_logs(logs, look)).logs is None
-    assert logs.asked == []
 
 
 async def test_the_switch_also_undoes_everything() -> None:
