@@ -190,7 +190,13 @@ def a_full_policy(name: str = "executor-crashloop") -> Object:
         approval={"timeout": "30m"},
         notify=[
             {"type": "Slack", "slack": {"urlSecretRef": {"name": "hook", "key": "url"}}},
-            {"type": "Webhook", "webhook": {"urlSecretRef": {"name": "desk", "key": "url"}}},
+            {
+                "type": "Webhook",
+                "webhook": {
+                    "urlSecretRef": {"name": "desk", "key": "url"},
+                    "caSecretRef": {"name": "desk", "key": "ca.crt"},
+                },
+            },
         ],
     )
 

@@ -80,6 +80,8 @@ class NotifyURL(SpecModel):
 
     url_secret_ref: SecretKeyRef
     """Secret with the URL, for whoever knows it may post."""
+    ca_secret_ref: SecretKeyRef | None = None
+    """Secret with PEM certificates to trust for an https URL, instead of the system's."""
 
 
 class NotifyTarget(SpecModel):

@@ -7,6 +7,7 @@ for it is a secret.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,7 +49,9 @@ class NoticePoster:
         self._judge = judge
         self._judge_name = judge_name
 
-    async def post(self, url: str, body: dict[str, Any], *, namespace: str, key: str) -> Delivery:
+    async def post(
+        self, url: str, body: dict[str, Any], *, namespace: str, key: str, ca: str | None = None
+    ) -> Delivery:
         """Post once; every failure is a delivery that failed, never an exception.
 
         Args:
@@ -56,14 +59,21 @@ class NoticePoster:
             body: What.
             namespace: Whose policy it is.
             key: The same for every repetition, sent as `Idempotency-Key`.
+            ca: PEM certificates to trust instead of the system's.
         """
         try:
+            trust = ssl.create_default_context(cadata=ca)
+        except (ssl.SSLError, ValueError):
+            return _never("The CA certificates cannot be read: write PEM into the Secret.")
+        try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                return await self._post(url, body, namespace, key)
+                return await self._post(url, body, namespace, key, trust)
         except TimeoutError:
             return _later("The receiver of notices did not answer in time.")
 
-    async def _post(self, url: str, body: dict[str, Any], namespace: str, key: str) -> Delivery:
+    async def _post(
+        self, url: str, body: dict[str, Any], namespace: str, key: str, trust: ssl.SSLContext
+    ) -> Delivery:
         try:
             parts = httpx.URL(url)
         except httpx.InvalidURL:
@@ -78,7 +88,7 @@ class NoticePoster:
         address = await self._address(parts)
         if isinstance(address, Delivery):
             return address
-        return await _send(parts, address, body, key)
+        return await _send(parts, address, body, key, trust)
 
     async def _address(self, url: httpx.URL) -> Address | Delivery:
         port = url.port or DEFAULT_PORTS[url.scheme]
@@ -92,12 +102,16 @@ class NoticePoster:
         return allowed
 
 
-async def _send(url: httpx.URL, address: Address, body: dict[str, Any], key: str) -> Delivery:
+async def _send(
+    url: httpx.URL, address: Address, body: dict[str, Any], key: str, trust: ssl.SSLContext
+) -> Delivery:
     headers = {"Host": url.netloc.decode("ascii"), "Idempotency-Key": key}
     pinned = url.copy_with(host=str(address))
     try:
         async with (
-            httpx.AsyncClient(trust_env=False, timeout=TIMEOUT_SECONDS) as client,
+            httpx.AsyncClient(
+                verify=trust, trust_env=False, follow_redirects=False, timeout=TIMEOUT_SECONDS
+            ) as client,
             client.stream(
                 "POST", pinned, json=body, headers=headers, extensions={"sni_hostname": url.host}
             ) as response,

@@ -6,6 +6,7 @@ anything.
 
 from typing import Any, Final
 
+from autoglm_api.base import SecretKeyRef
 from autoglm_api.conditions import ConditionType, find_condition
 from autoglm_api.healingguards import NotifyTarget, NotifyType, NotifyURL
 from autoglm_api.healingrun import HealingRun, StepRecord
@@ -32,6 +33,17 @@ def url_of(target: NotifyTarget) -> NotifyURL:
         message = f"notify of type {target.type} lacks its block"
         raise ValueError(message)
     return found
+
+
+def refs_of(target: NotifyTarget) -> tuple[SecretKeyRef, ...]:
+    """Every Secret that the place names, the one with the URL first.
+
+    Raises:
+        ValueError: as `url_of`.
+    """
+    found = url_of(target)
+    refs = (found.url_secret_ref, found.ca_secret_ref)
+    return tuple(ref for ref in refs if ref is not None)
 
 
 def document(run: HealingRun) -> dict[str, Any]:

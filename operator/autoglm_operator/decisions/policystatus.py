@@ -59,7 +59,14 @@ def _ready(
             return fails(verdict.reason, verdict.message)
     if policy.spec.paused:
         return fails(Reason.PAUSED, "The policy is paused: its runs are held.")
-    known = "" if matching is None else f" {matching} objects match its target now."
+    known = _counted(matching)
     if policy.spec.mode is Mode.DRY_RUN:
         return holds(Reason.DRY_RUN, f"It only records what it would do.{known}")
     return holds(Reason.READY, f"It acts on alerts.{known}")
+
+
+def _counted(matching: int | None) -> str:
+    if matching is None:
+        return ""
+    what = "1 object matches" if matching == 1 else f"{matching} objects match"
+    return f" {what} its target now."

@@ -68,7 +68,7 @@ class HealingPolicyReconciler:
 
     async def _unresolved(self, policy: HealingPolicy) -> Verdict | None:
         """Why a Secret that the policy names cannot be used; None if all can."""
-        refs = [notices.url_of(target).url_secret_ref for target in policy.spec.notify]
+        refs = [ref for target in policy.spec.notify for ref in notices.refs_of(target)]
         namespace = policy.metadata.namespace
         secrets = {
             name: await self._deps.kube.get(kinds.SECRET, namespace, name)

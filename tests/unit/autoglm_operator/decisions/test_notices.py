@@ -80,3 +80,13 @@ def test_each_type_has_its_own_url(target: NotifyTarget, secret: str) -> None:
 def test_a_place_without_its_block_is_an_error() -> None:
     with pytest.raises(ValueError, match="lacks its block"):
         notices.url_of(SLACK.model_copy(update={"slack": None}))
+
+
+def test_every_secret_of_a_place_is_named_and_that_with_the_url_first() -> None:
+    both = {
+        "urlSecretRef": {"name": "desk", "key": "url"},
+        "caSecretRef": {"name": "ca", "key": "c"},
+    }
+    named = notices.refs_of(NotifyTarget.model_validate({"type": "Webhook", "webhook": both}))
+    assert [(ref.name, ref.key) for ref in named] == [("desk", "url"), ("ca", "c")]
+    assert [ref.name for ref in notices.refs_of(SLACK)] == ["hook"]

@@ -23,8 +23,10 @@ AWAY = Outcome(OutcomeKind.RETRYABLE, Reason.NOTICE_NOT_DELIVERED, "Told 0 of 1 
 
 @dataclass
 class NoPoster:
-    async def post(self, url: str, body: dict[str, Any], *, namespace: str, key: str) -> Delivery:
-        raise AssertionError((url, body, namespace, key))
+    async def post(
+        self, url: str, body: dict[str, Any], *, namespace: str, key: str, ca: str | None = None
+    ) -> Delivery:
+        raise AssertionError((url, body, namespace, key, ca))
 
 
 EVERYTHING = {**ACTIONS, ActionName.NOTIFY: Notify(NoPoster())}

@@ -46,6 +46,7 @@ def test_a_usable_policy_is_ready_and_says_what_it_matches() -> None:
     assert (ready.status, ready.reason) == (ConditionStatus.TRUE, Reason.READY)
     assert "3 objects match" in ready.message
     assert (status.matching, status.observed_generation) == (3, 3)
+    assert "1 object matches" in _found(_status(matching=1), ConditionType.READY).message
 
 
 def test_a_dry_policy_says_that_it_only_records() -> None:
