@@ -1,14 +1,16 @@
 """Kubernetes Events that people read with `kubectl describe`, few enough to be read.
 
 The same sentence about the same object is said once per interval, and no object may say more than
-its share; what is held back is counted. An Event that cannot be stored is logged and forgotten: it
-never holds up a reconcile.
+its share, nor all together more than anybody reads of what only says that nothing was done; what is
+held back is counted. An Event that cannot be stored is logged and forgotten: it never holds up a
+reconcile.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,11 @@ NOTE_LIMIT = 1024
 # Arbitrary, because a person looks at an object every few minutes at most.
 REPEAT_SECONDS = 600.0
 BURST_PER_OBJECT = 10
+# Of minor Events about all objects, per interval. Arbitrary, because nobody reads more of them,
+# while a storm of ten thousand alerts would push every other Event out of sight.
+MINOR_BURST = 200
+
+_Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,10 @@ class EventRecorder:
         self._kube = kube
         self._clock = clock
         self._source = source
-        self._said: dict[tuple[str, str, str], float] = {}
+        # What was said lately, the oldest first, and how much of it about each object.
+        self._said: dict[_Key, float] = {}
+        self._shares: Counter[str] = Counter()
+        self._minor: deque[float] = deque()
         self.held_back = 0
 
     async def emit(
@@ -59,6 +69,7 @@ class EventRecorder:
         *,
         warning: bool = False,
         action: str = "Reconcile",
+        minor: bool = False,
     ) -> bool:
         """Report something about an object; returns whether an Event was written.
 
@@ -68,9 +79,10 @@ class EventRecorder:
             message: A sentence for a person, without secrets.
             warning: Whether something is wrong.
             action: What was tried.
+            minor: Whether the object itself says it, and few would miss it.
         """
         uid = str(regarding["metadata"].get("uid", ""))
-        if not self._admit(uid, reason, message):
+        if not self._admit((uid, reason, message), minor=minor):
             self.held_back += 1
             return False
         try:
@@ -80,14 +92,31 @@ class EventRecorder:
             return False
         return True
 
-    def _admit(self, uid: str, reason: str, message: str) -> bool:
-        now = self._clock.monotonic()
-        self._said = {key: at for key, at in self._said.items() if now - at < REPEAT_SECONDS}
-        key = (uid, reason, message)
-        if key in self._said or sum(each[0] == uid for each in self._said) >= BURST_PER_OBJECT:
+    def _admit(self, key: _Key, *, minor: bool) -> bool:
+        now, uid = self._clock.monotonic(), key[0]
+        self._forget(now - REPEAT_SECONDS)
+        if key in self._said or self._shares[uid] >= BURST_PER_OBJECT:
+            return False
+        if minor and len(self._minor) >= MINOR_BURST:
             return False
         self._said[key] = now
+        self._shares[uid] += 1
+        if minor:
+            self._minor.append(now)
         return True
+
+    def _forget(self, until: float) -> None:
+        """Forget what was said until a moment; everything before what stays is looked at once."""
+        while self._minor and self._minor[0] <= until:
+            self._minor.popleft()
+        while self._said:
+            oldest = next(iter(self._said))
+            if self._said[oldest] > until:
+                return
+            del self._said[oldest]
+            self._shares[oldest[0]] -= 1
+            if not self._shares[oldest[0]]:
+                del self._shares[oldest[0]]
 
     def _event(
         self,

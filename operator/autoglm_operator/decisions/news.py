@@ -36,6 +36,9 @@ class News:
     warning: bool
     also: tuple[Manifest, ...]
     """Further objects that it is about."""
+    minor: bool = False
+    """Whether nothing was done and nobody is asked for anything: in a storm that is said of
+    thousands of runs, and each run says it itself."""
 
 
 def between(before: HealingRunStatus, after: HealingRun) -> tuple[News, ...]:
@@ -46,7 +49,8 @@ def between(before: HealingRunStatus, after: HealingRun) -> tuple[News, ...]:
         return ()
     reason = Reason(new.reason)
     also = _target(after) if reason in _ON_TARGET else ()
-    return (News(reason, new.message, reason not in _FINE, also),)
+    minor = not after.status.steps and reason is not Reason.AWAITING_APPROVAL
+    return (News(reason, new.message, reason not in _FINE, also, minor),)
 
 
 def regarding(run: HealingRun) -> Manifest:

@@ -243,7 +243,12 @@ class HealingRunReconciler:
             log.info("run changed", extra={"reason": said.reason, "detail": said.message})
             for regarding in (news.regarding(after), *said.also):
                 await self._deps.events.emit(
-                    regarding, said.reason, said.message, warning=said.warning, action="Heal"
+                    regarding,
+                    said.reason,
+                    said.message,
+                    warning=said.warning,
+                    action="Heal",
+                    minor=said.minor,
                 )
 
     def _now(self) -> datetime:

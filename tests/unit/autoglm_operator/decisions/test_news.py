@@ -10,6 +10,7 @@ from autoglm_operator.decisions.healing import Sighting
 from episodes import (
     ACTIONS,
     NOW,
+    a_policy,
     a_run,
     seen,
 )
@@ -43,7 +44,7 @@ def test_tells_the_target_that_an_action_began() -> None:
 
     (told,) = news.between(a_run().status, run)
 
-    assert (told.reason, told.warning) == (Reason.ACTION_STARTED, False)
+    assert (told.reason, told.warning, told.minor) == (Reason.ACTION_STARTED, False, False)
     assert told.also[0]["kind"] == "Deployment"
     assert news.regarding(run)["metadata"]["uid"] == "run-crash-1"
 
@@ -54,6 +55,16 @@ def test_tells_only_the_run_when_there_is_no_target() -> None:
     (told,) = news.between(a_run().status, healer.run)
 
     assert (told.reason, told.warning, told.also) == (Reason.TARGET_GONE, True, ())
+    assert told.minor
+
+
+def test_whoever_has_to_approve_is_told_in_any_storm() -> None:
+    asking = a_policy(mode="Approve")
+    plan = episode.decide(seen(a_run(policy=asking), policy=asking), ACTIONS, NOW)
+
+    (told,) = news.between(a_run().status, a_run(plan.status))
+
+    assert (told.reason, told.minor) == (Reason.AWAITING_APPROVAL, False)
 
 
 def test_an_ending_without_a_target_is_told_to_nobody_else() -> None:
