@@ -22,6 +22,7 @@ from autoglm_api.routing import RoutingDocument, RoutingTable, Upstream, seal
 from autoglm_dataplane.router_agent.agent import Agent, Intervals
 from autoglm_dataplane.router_agent.applier import Applier
 from autoglm_dataplane.router_agent.haproxy import HAProxy
+from autoglm_dataplane.router_agent.lane import Lane
 from autoglm_dataplane.router_agent.layout import Layout, Ports
 from autoglm_dataplane.router_agent.measures import Measures
 from autoglm_dataplane.router_agent.pins import Pins
@@ -32,6 +33,7 @@ from routingtables import CLIENT_KEY, INTERNAL_TOKEN, MODEL, a_table
 
 SHARED = Path("/tmp")  # noqa: S108 - HAProxy sees it under the same name
 """Holds a directory per pod; short, because the name of a socket has at most 108 characters."""
+SPOOL_BYTES = 256 * 1024 * 1024
 START_SECONDS = 30.0
 """Arbitrary, because HAProxy starts in tens of milliseconds on an idle machine."""
 
@@ -189,8 +191,9 @@ async def running(root: Path) -> AsyncGenerator[Pod]:
     layout = Layout(directory / "run", "127.0.0.1", Ports(*free_ports(3)), drain_seconds=5)
     pod = Pod(root, directory, layout)
     try:
-        await pod.start()
-        yield pod
+        async with Lane(directory / "run", directory, SPOOL_BYTES).serving():
+            await pod.start()
+            yield pod
     finally:
         await pod.kill()
         shutil.rmtree(directory, ignore_errors=True)

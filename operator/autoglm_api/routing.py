@@ -124,7 +124,10 @@ class Upstream(Part):
     name: ObjectName
     """Name in the AutoGLMCluster; part of server names and of `/u/<name>/`. Reload."""
     model: ModelName
-    """What clients ask for, which must be what the endpoint itself calls its model. Reload."""
+    """What clients ask for. Reload."""
+    endpoint_model: ModelName | None = None
+    """What the endpoint itself calls it, if that is another name: the lane writes it into every
+    body. All its servers are then one server of the tier, and share behind it. Reload."""
     priority: Annotated[int, Field(ge=0, le=1000)] = 0
     """The tier: a higher number is a later fallback. Reload."""
     weight: Annotated[int, Field(ge=1, le=MAX_WEIGHT)] = 1
@@ -139,12 +142,19 @@ class Upstream(Part):
     limits: Limits = Limits()
     """How much it may be asked."""
 
+    @property
+    def hopped(self) -> bool:
+        """Whether requests get an identity or a model's name of their own on the way to it."""
+        return self.external is not None or self.endpoint_model is not None
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if bool(self.servers) == (self.external is not None):
             raise ValueError("an upstream has either servers or an external endpoint")
         if len({server.uid for server in self.servers}) != len(self.servers):
             raise ValueError("two servers of an upstream have the same uid")
+        if self.endpoint_model == self.model:
+            raise ValueError("a model that is not renamed has no other name")
         if self.servers and self.limits.requests_per_minute is not None:
             raise ValueError("only an external endpoint has a limit of requests per minute")
         return self

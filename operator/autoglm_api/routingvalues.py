@@ -11,9 +11,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-ModelName = Annotated[
-    str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")
-]
+MODEL_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$"
+ModelName = Annotated[str, Field(min_length=1, max_length=253, pattern=MODEL_NAME_PATTERN)]
 """A model name as clients write it: no blank, quote, comma, percent or control character."""
 HostName = Annotated[
     str,

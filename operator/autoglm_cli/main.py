@@ -36,6 +36,11 @@ SUBCOMMANDS = (
         "render and apply the routing document beside HAProxy",
         "autoglm_dataplane.router_agent.main",
     ),
+    Subcommand(
+        "router-lane",
+        "find and replace the model in bodies that HAProxy cannot hold",
+        "autoglm_dataplane.router_agent.lanemain",
+    ),
     Subcommand("planner", "plan tasks and answer their clients", "autoglm_dataplane.planner.main"),
     Subcommand("executor", "run subtasks", "autoglm_dataplane.executor.main"),
     Subcommand(

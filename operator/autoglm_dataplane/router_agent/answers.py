@@ -40,6 +40,16 @@ class Answer:
             f"{header}"
         )
 
+    def message_bytes(self) -> bytes:
+        """The whole HTTP message, after which the connection is closed."""
+        body = self.body().encode()
+        retry = f"retry-after: {RETRY_AFTER_SECONDS}\r\n" if self.retry_after else ""
+        head = (
+            f"HTTP/1.1 {self.status} {self.code}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n{retry}\r\n"
+        )
+        return head.encode() + body
+
 
 def quoted(text: str) -> str:
     """A constant of ours in HAProxy's strong quotes, which nothing inside can end.
@@ -89,18 +99,23 @@ TOO_LARGE: Final = Answer(
     "request_too_large",
     "The request body is larger than this router allows: send a smaller one.",
 )
-MODEL_OUT_OF_SIGHT: Final = Answer(
-    413,
+MODEL_TWICE: Final = Answer(
+    400,
     INVALID,
-    "model_not_in_sight",
-    "The router reads only the beginning of a large body and model is not in it: "
-    "put model first in the JSON object, or send its name in the header x-model as well.",
+    "duplicate_model",
+    "The body names its model more than once: send one key model.",
 )
-NO_LENGTH: Final = Answer(
-    413,
+MODEL_MISMATCH: Final = Answer(
+    400,
     INVALID,
-    "length_required",
-    "A large body must say how long it is: send the header Content-Length.",
+    "model_mismatch",
+    "The header x-model and the body name different models: send the same name in both.",
+)
+NOT_AN_OBJECT: Final = Answer(
+    400, INVALID, "invalid_json", "The body is not one whole JSON object: send one."
+)
+TOO_SLOW: Final = Answer(
+    408, INVALID, "request_timeout", "The request body did not arrive in time."
 )
 NONE_USABLE: Final = Answer(
     503,

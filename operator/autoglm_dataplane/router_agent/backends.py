@@ -96,7 +96,6 @@ def outside(
     if external is None:
         raise ValueError("only an external endpoint is outside")
     key = f"str({upstream.name}),map_str({where.path(layout.ENDPOINT_KEYS)})"
-    never = document.retry.chat_completions is ChatCompletionRetry.NEVER
     transport = _transport(external, bundle)
     redirected = answers.HAPROXY_ERRORS[502].arguments()
     lines = (
@@ -109,7 +108,7 @@ def outside(
         rf"    http-request replace-path ^/v1(/.*)$ {external.path}\1",
         # A redirect is not followed, and not handed on to a client that would follow it.
         f"    http-response return {redirected} if {{ status 300:303 }} or {{ status 305:399 }}",
-        *(_sent_once() if never else ()),
+        *_never(document),
         *_trusting(upstream.name, transport),
     )
     servers = {
@@ -117,6 +116,26 @@ def outside(
         for address in addresses
     }
     return Backend(names.outside(upstream.name), lines, transport, _sorted(servers))
+
+
+def behind(document: RoutingDocument, upstream: Upstream, loads: Loads) -> Backend:
+    """The pods of a renamed upstream. Attempts are counted by the tier; here each is tried once."""
+    lines = (
+        *balancing.lines(document.sharing),
+        "    retries 0",
+        *_queue((upstream,)),
+        *_timeouts(upstream.timeouts),
+        f"    timeout check {upstream.timeouts.first_byte_milliseconds}ms",
+        *_probe(upstream.endpoint_model or upstream.model),
+        *_never(document),
+    )
+    servers = balancing.behind(document, upstream, loads)
+    return Backend(names.outside(upstream.name), lines, _circuit(document), servers)
+
+
+def _never(document: RoutingDocument) -> tuple[str, ...]:
+    never = document.retry.chat_completions is ChatCompletionRetry.NEVER
+    return _sent_once() if never else ()
 
 
 def _towards_model(
@@ -138,7 +157,7 @@ def _retries(
     document: RoutingDocument, members: Sequence[Upstream], *, several: bool
 ) -> tuple[str, ...]:
     never = document.retry.chat_completions is ChatCompletionRetry.NEVER
-    if never and all(member.external is not None for member in members):
+    if never and all(member.hopped for member in members):
         # The hop's own 503 means that the request was not sent; what the endpoint itself said
         # comes as 529 and is turned back.
         return (

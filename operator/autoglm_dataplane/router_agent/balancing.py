@@ -35,12 +35,18 @@ def lines(sharing: Sharing) -> tuple[str, ...]:
 
 
 def members(upstream: Upstream, where: Layout) -> dict[str, ServerLine]:
-    """The servers of an upstream: the socket of its hop, or its pods."""
-    limit = upstream.limits.max_concurrency
-    fixed = f"maxconn {limit}" if limit else ""
-    if upstream.external is not None:
+    """The servers of an upstream in a tier: the socket of its hop, or its pods."""
+    if upstream.hopped:
         socket = where.path(names.hop_socket(upstream.name))
+        # Behind the hop of a renamed one are pods, each with the limit.
+        fixed = _limit(upstream) if upstream.external is not None else ""
         return {upstream.name: ServerLine("", 0, 1, socket, fixed, fixed)}
+    return pods(upstream)
+
+
+def pods(upstream: Upstream) -> dict[str, ServerLine]:
+    """The pods of an upstream."""
+    fixed = _limit(upstream)
     return {
         names.pod_server(upstream.name, server.uid): ServerLine(
             server.address, server.port, 1, None, fixed, fixed
@@ -53,7 +59,6 @@ def shared(
     document: RoutingDocument, upstreams: Sequence[Upstream], loads: Loads, where: Layout
 ) -> dict[str, ServerLine]:
     """All servers of a tier with their weights."""
-    sharing = document.sharing
     shares: dict[str, Fraction] = {}
     found: dict[str, ServerLine] = {}
     for upstream in upstreams:
@@ -61,6 +66,18 @@ def shared(
         found |= servers
         for name in servers:
             shares[name] = Fraction(upstream.weight, len(servers)) * _left(loads, name)
+    return _weighed(document.sharing, found, shares)
+
+
+def behind(document: RoutingDocument, upstream: Upstream, loads: Loads) -> dict[str, ServerLine]:
+    """The pods behind the hop of a renamed upstream."""
+    found = pods(upstream)
+    return _weighed(document.sharing, found, {name: _left(loads, name) for name in found})
+
+
+def _weighed(
+    sharing: Sharing, found: Mapping[str, ServerLine], shares: Mapping[str, Fraction]
+) -> dict[str, ServerLine]:
     weights = server_weights(shares, largest=sharing.strategy in HASHES)
     return {
         name: ServerLine(
@@ -73,6 +90,11 @@ def shared(
         )
         for name, line in sorted(found.items())
     }
+
+
+def _limit(upstream: Upstream) -> str:
+    limit = upstream.limits.max_concurrency
+    return f"maxconn {limit}" if limit else ""
 
 
 def _left(loads: Loads, server: str) -> Fraction:

@@ -10,6 +10,10 @@ from autoglm_dataplane.router_agent import answers, layout, names
 from autoglm_dataplane.router_agent.layout import Layout
 from autoglm_dataplane.router_agent.sections import BODY_SECONDS, SIGHT_BYTES
 
+_LETTERS = (r"(m|\\u006d)", r"(o|\\u006f)", r"(d|\\u0064)", r"(e|\\u0065)", r"(l|\\u006c)")
+_MODEL_KEY = f'"{"".join(_LETTERS)}"[[:space:]]*:'
+_TWICE = f"{_MODEL_KEY}(?s:.*){_MODEL_KEY}"
+"""Two keys `model` at any depth, also in JSON's escapes; the lane finds out whether both count."""
 _KEY = "http_auth_bearer,sha2(256),hex,lower"
 _PLANNER_PATHS = ("/v1/tasks", "/v1/runs")
 
@@ -36,6 +40,7 @@ def clients(
         f"    http-request wait-for-body time {BODY_SECONDS}s "
         "if to_planner METH_POST { var(txn.safe) -m bool }",
         *_backend_by_model(where, ranks),
+        f"    use_backend {names.LANE} if {{ var(txn.lane) -m bool }}",
         f"    use_backend {names.PLANNER} if to_planner",
         "    use_backend %[var(txn.backend)]",
         f"    default_backend {names.UNAVAILABLE}",
@@ -67,6 +72,7 @@ def internal(
         _refused(answers.NO_SUCH_PATH, "if !chosen !by_model"),
         f"    http-request wait-for-body time {BODY_SECONDS}s if chosen METH_POST",
         *_backend_by_model(where, ranks, condition="!chosen"),
+        f"    use_backend {names.LANE} if {{ var(txn.lane) -m bool }}",
         "    use_backend %[var(txn.backend)]",
         f"    default_backend {names.UNAVAILABLE}",
     )
@@ -91,15 +97,49 @@ def metrics(where: Layout, *, ready: bool) -> tuple[str, ...]:
 
 
 def hop(upstream: Upstream, where: Layout) -> tuple[str, ...]:
-    """The way to an external endpoint: only behind it does a request get the endpoint's identity.
+    """The way to an endpoint: only behind it does a request get the endpoint's identity.
 
-    A retry on another server therefore starts from the request without any key.
+    A retry on another server therefore starts from the request without any key, and with the name
+    of the model that the client wrote.
     """
+    renamed = upstream.endpoint_model is not None
     return (
         f"frontend {names.hop(upstream.name)}",
         f"    bind unix@{where.path(names.hop_socket(upstream.name))} mode 600",
         "    no log",
         *_rated(upstream.limits),
+        *((f"    use_backend {names.rename(upstream.name)} if METH_POST",) if renamed else ()),
+        f"    default_backend {names.outside(upstream.name)}",
+    )
+
+
+def from_lane(
+    document: RoutingDocument, where: Layout, *, listener: str, ranks: int
+) -> tuple[str, ...]:
+    """Where the lane hands back a request that came in at a listener, its model now in a header."""
+    inside = listener == names.INTERNAL
+    return (
+        f"frontend {names.lane_frontend(listener)}",
+        f"    bind unix@{where.path(names.lane_socket(listener))} mode 600",
+        "    no log",
+        *(("    http-request set-var(txn.internal) bool(true)",) if inside else ()),
+        *_repeatable(document),
+        f"    http-request wait-for-body time {BODY_SECONDS}s",
+        "    http-request set-var(txn.model) req.fhdr(x-model)",
+        "    http-request del-header x-model",
+        *_tiers(where, ranks, "TRUE"),
+        "    use_backend %[var(txn.backend)]",
+        f"    default_backend {names.UNAVAILABLE}",
+    )
+
+
+def renamed(upstream: Upstream, where: Layout) -> tuple[str, ...]:
+    """Where the lane hands back a request after it wrote the endpoint's own name into it."""
+    return (
+        f"frontend {names.renamed(upstream.name)}",
+        f"    bind unix@{where.path(names.renamed_socket(upstream.name))} mode 600",
+        "    no log",
+        "    http-request del-header x-model",
         f"    default_backend {names.outside(upstream.name)}",
     )
 
@@ -167,23 +207,39 @@ def _models(models: str, where: Layout) -> tuple[str, ...]:
 
 
 def _backend_by_model(where: Layout, ranks: int, *, condition: str = "by_model") -> tuple[str, ...]:
-    """Finds the model, then its first tier with a usable server, else its last tier."""
-    first = where.path(names.model_map(0))
-    lower = (where.path(names.model_map(rank)) for rank in range(1, ranks))
+    """Finds the model and its tier, or leaves that to the lane.
+
+    A body that is not in sight as a whole goes there, and one that seems to name `model` twice:
+    HAProxy reads the first, most endpoints the last.
+    """
+    lane = "    http-request set-var(txn.lane) bool(true) if"
+    here = f"{condition} !{{ var(txn.lane) -m bool }}"
     return (
         _refused(answers.BAD_METHOD, f"if {condition} !METH_POST"),
         f"    http-request wait-for-body time {BODY_SECONDS}s if {condition}",
-        f"    http-request set-var(txn.model) req.fhdr(x-model) if {condition}",
-        f"    http-request set-var(txn.model) req.body,json_query('$.model') "
-        f"if {condition} !{{ var(txn.model) -m found }}",
+        "    acl named req.fhdr(x-model) -m found",
         f"    acl large req.body_len ge {SIGHT_BYTES}",
+        f"{lane} {condition} large !named",
+        # Its length is not known yet, and the lane counts.
+        f"{lane} {condition} large !{{ req.hdr(content-length) -m found }}",
+        f"{lane} {condition} {{ req.body -m reg -i {answers.quoted(_TWICE)} }}",
+        f"    http-request set-var(txn.model) req.body,json_query('$.model') if {here} !large",
         _refused(
-            answers.NO_LENGTH, f"if {condition} large !{{ req.hdr(content-length) -m found }}"
+            answers.MODEL_MISMATCH,
+            f"if {here} named {{ var(txn.model) -m found }} "
+            "!{ req.fhdr(x-model),strcmp(txn.model) eq 0 }",
         ),
-        _refused(
-            answers.MODEL_OUT_OF_SIGHT, f"if {condition} large !{{ var(txn.model) -m found }}"
-        ),
-        _refused(answers.NO_MODEL, f"if {condition} !{{ var(txn.model) -m found }}"),
+        f"    http-request set-var(txn.model) req.fhdr(x-model) if {here} named",
+        _refused(answers.NO_MODEL, f"if {here} !{{ var(txn.model) -m found }}"),
+        *_tiers(where, ranks, here),
+    )
+
+
+def _tiers(where: Layout, ranks: int, condition: str) -> tuple[str, ...]:
+    """The model's first tier with a usable server, else its last tier."""
+    first = where.path(names.model_map(0))
+    lower = (where.path(names.model_map(rank)) for rank in range(1, ranks))
+    return (
         f"    http-request set-var(txn.backend) var(txn.model),map_str({first}) if {condition}",
         _refused(answers.UNKNOWN_MODEL, f"if {condition} !{{ var(txn.backend) -m found }}"),
         *(

@@ -11,6 +11,10 @@ from typing import Final
 
 PLANNER: Final = "planner"
 UNAVAILABLE: Final = "unavailable"
+LANE: Final = "lane"
+LANE_SOCKET: Final = "lane.sock"
+CLIENTS: Final = "clients"
+INTERNAL: Final = "internal"
 
 _PLACEHOLDER: Final = ".tls"
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9-]+")
@@ -41,6 +45,31 @@ def hop_socket(upstream: str) -> str:
 def outside(upstream: str) -> str:
     """Backend behind the hop, with the endpoint's addresses."""
     return f"out.{upstream}"
+
+
+def lane_frontend(listener: str) -> str:
+    """Frontend at which a request comes back from the lane, by the listener that it came in at."""
+    return f"lane.{listener}"
+
+
+def lane_socket(listener: str) -> str:
+    """File name of that frontend's socket."""
+    return f"lane-{listener}.sock"
+
+
+def rename(upstream: str) -> str:
+    """Backend on whose way the lane writes the endpoint's own name of the model."""
+    return f"rename.{upstream}"
+
+
+def renamed(upstream: str) -> str:
+    """Frontend at which such a request comes back."""
+    return f"renamed.{upstream}"
+
+
+def renamed_socket(upstream: str) -> str:
+    """File name of that frontend's socket."""
+    return f"renamed-{upstream}.sock"
 
 
 def pod_server(owner: str, uid: str) -> str:

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final
 
 from autoglm_api.routing import RoutingDocument, Upstream
-from autoglm_dataplane.router_agent import backends, frontends, layout, names
+from autoglm_dataplane.router_agent import backends, frontends, lanes, layout, names
 from autoglm_dataplane.router_agent.answers import NOT_CONFIGURED
 from autoglm_dataplane.router_agent.balancing import Loads
 from autoglm_dataplane.router_agent.layout import Layout
@@ -69,9 +69,20 @@ def render(
         *frontends.internal(document, where, models=next(iter(models)), ranks=ranks),
         *(
             line
+            for listener in (names.CLIENTS, names.INTERNAL)
+            for line in frontends.from_lane(document, where, listener=listener, ranks=ranks)
+        ),
+        *(
+            line
             for upstream in _by_name(document)
-            if upstream.external is not None
+            if upstream.hopped
             for line in frontends.hop(upstream, where)
+        ),
+        *(
+            line
+            for upstream in _by_name(document)
+            if upstream.endpoint_model is not None
+            for line in frontends.renamed(upstream, where)
         ),
     )
     return Rendered(
@@ -89,7 +100,11 @@ def tiers(document: RoutingDocument) -> dict[tuple[str, int], tuple[Upstream, ..
 
 
 def _backends(document: RoutingDocument, pins: Pins, loads: Loads, where: Layout) -> list[Backend]:
-    found = [backends.unavailable(), backends.planner(document, where)]
+    found = [
+        backends.unavailable(),
+        backends.planner(document, where),
+        lanes.lane(document, where),
+    ]
     found += [
         backends.tier(document, members, loads, where) for members in tiers(document).values()
     ]
@@ -100,6 +115,10 @@ def _backends(document: RoutingDocument, pins: Pins, loads: Loads, where: Layout
             bundle = where.path(_digested(f"ca-{upstream.name}", ca, "pem")) if ca else None
             addresses = pins.get(upstream.name, ())
             found.append(backends.outside(document, upstream, addresses, where, bundle))
+        elif upstream.endpoint_model is not None:
+            found.append(backends.behind(document, upstream, loads))
+        if upstream.endpoint_model is not None:
+            found.append(lanes.rename(document, upstream, where))
     return found
 
 

@@ -27,6 +27,11 @@ STATE_DIR: Final = "/var/lib/router"
 SECRET_DIR: Final = "/etc/router"  # noqa: S105 - a path, not a secret
 """Source: the defaults of the router agent's settings."""
 
+SPOOL_DIR: Final = "/var/spool/router"
+"""Source: the default of the lane's settings."""
+SPOOL_MEBIBYTES: Final = 2048
+"""Of bodies whose model is not known yet. Arbitrary: 100 of 20 MiB."""
+
 UNLISTED_SECONDS: Final = 5
 """Between the end of a pod and that of its listeners, so that no Service sends it new connections.
 Arbitrary: every node's proxy has to hear of it, which takes about a second."""
@@ -91,10 +96,12 @@ def _pods(router: Router) -> pods.Pods:
         annotations=router.annotations,
         containers=[_haproxy(router)],
         # A native sidecar: it runs before HAProxy, which needs its first file, and outlives it.
-        init_containers=[_agent(router)],
+        init_containers=[_agent(router), _lane(router)],
         volumes=[
             _in_memory("run", "64Mi"),
             _in_memory("state", "8Mi"),
+            # Bodies on the node's disk, in files that have no name: nobody else can open them.
+            {"name": "spool", "emptyDir": {"sizeLimit": f"{SPOOL_MEBIBYTES}Mi"}},
             _routing_secret(router.owner.name),
         ],
         options=router.options,
@@ -149,6 +156,25 @@ def _agent(router: Router) -> Manifest:
             {"name": "run", "mountPath": RUN_DIR},
             {"name": "state", "mountPath": STATE_DIR},
             {"name": "routing", "mountPath": SECRET_DIR, "readOnly": True},
+        ],
+    )
+
+
+def _lane(router: Router) -> Manifest:
+    """The lane: HAProxy answers for it while it restarts."""
+    return pods.container(
+        "lane",
+        router.images.autoglm,
+        pull_policy=router.images.pull_policy,
+        restartPolicy="Always",
+        args=["router-lane"],
+        env=[
+            *pods.env(AUTOGLM_SPOOL_MEBIBYTES=str(SPOOL_MEBIBYTES)),
+            pods.field_env("POD_NAME", "metadata.name"),
+        ],
+        volumeMounts=[
+            {"name": "run", "mountPath": RUN_DIR},
+            {"name": "spool", "mountPath": SPOOL_DIR},
         ],
     )
 

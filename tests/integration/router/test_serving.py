@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator
 from itertools import pairwise
 
 import pytest
@@ -107,39 +106,6 @@ async def test_refuses_a_body_over_the_limit_before_it_is_sent(pod: Pod) -> None
         reply = await ask(client, filler="x" * 10_000)
     assert reply.status_code == 413
     assert error_of(reply.text)["code"] == "request_too_large"
-
-
-async def test_says_what_to_do_about_a_large_body_with_the_model_last(pod: Pod) -> None:
-    filler = "x" * 200_000
-    async with serving("one") as (one,), pod.client() as client:
-        await pod.route(a_managed("one", one.port))
-        refused = await client.post(
-            "/v1/chat/completions", json={"messages": filler, "model": MODEL}
-        )
-        first = await client.post("/v1/chat/completions", json={"model": MODEL, "messages": filler})
-        named = await client.post(
-            "/v1/chat/completions",
-            json={"messages": filler, "model": MODEL},
-            headers={"x-model": MODEL},
-        )
-    assert refused.status_code == 413
-    assert error_of(refused.text)["code"] == "model_not_in_sight"
-    assert (first.status_code, named.status_code) == (200, 200)
-    assert [len(request.body) > 200_000 for request in one.seen] == [True, True]
-
-
-async def test_refuses_a_large_body_that_hides_its_length(pod: Pod) -> None:
-    async def parts() -> AsyncGenerator[bytes]:
-        yield b'{"model": "' + MODEL.encode() + b'", "messages": "'
-        yield b"x" * 200_000
-        yield b'"}'
-
-    async with serving("one") as (one,), pod.client() as client:
-        await pod.route(a_managed("one", one.port))
-        reply = await client.post("/v1/chat/completions", content=parts())
-    assert reply.status_code == 413
-    assert error_of(reply.text)["code"] == "length_required"
-    assert one.seen == []
 
 
 async def test_lists_models_from_the_document(pod: Pod) -> None:

@@ -69,6 +69,8 @@ def test_a_default_that_is_left_out_changes_nothing() -> None:
         (changed("upstreams", 0, "name", value="a\nb"), "upstreams.0.name"),
         (changed("upstreams", 0, "model", value="other"), "must be listed in models"),
         (changed("upstreams", 0, "servers", value=[]), "either servers or an external endpoint"),
+        (changed("upstreams", 0, "endpointModel", value=MODEL), "has no other name"),
+        (changed("upstreams", 0, "endpointModel", value="a b"), "upstreams.0.endpointModel"),
         (changed("models", value=[MODEL, MODEL]), "a model name is listed twice"),
         (changed("planner", "models", value=[MODEL]), "a model name is listed twice"),
         (changed("endpointSafety", "deniedCidrs", value=["10.0.0.0/33"]), "deniedCidrs"),

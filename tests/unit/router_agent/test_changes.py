@@ -155,7 +155,8 @@ def test_a_wanted_server_in_maintenance_is_switched_on() -> None:
     }
     plan = changes.plan(replace(observed, servers=off), wanted)
     assert isinstance(plan, Live)
-    assert sum("state ready" in str(step) for step in plan.steps) == 2
+    # In its tier, by its name, and the lane.
+    assert sum("state ready" in str(step) for step in plan.steps) == 3
 
 
 def test_an_open_circuit_is_left_open() -> None:

@@ -47,8 +47,8 @@ def test_services_lead_to_their_listeners(service: str, port: int, target: int) 
 
 
 def test_the_agent_runs_before_haproxy_and_beside_it() -> None:
-    (agent,) = pod()["initContainers"]
-    assert agent["restartPolicy"] == "Always"
+    agent, lane = pod()["initContainers"]
+    assert {agent["restartPolicy"], lane["restartPolicy"]} == {"Always"}
     assert agent["args"] == ["router-agent"]
     assert agent["startupProbe"]["httpGet"]["scheme"] == "HTTPS"
 
@@ -60,6 +60,15 @@ def test_haproxy_alone_decides_whether_the_pod_is_ready() -> None:
     }
     assert "livenessProbe" not in container("haproxy")
     assert "readinessProbe" not in container("agent")
+
+
+def test_the_lane_spools_bodies_on_a_bounded_volume() -> None:
+    lane = container("lane")
+    assert lane["args"] == ["router-lane"]
+    assert [mount["name"] for mount in lane["volumeMounts"]] == ["run", "spool"]
+    spool = next(one for one in pod()["volumes"] if one["name"] == "spool")
+    mebibytes = next(one for one in lane["env"] if one["name"] == "AUTOGLM_SPOOL_MEBIBYTES")
+    assert spool["emptyDir"] == {"sizeLimit": f"{mebibytes['value']}Mi"}
 
 
 def test_connections_have_time_to_end() -> None:
