@@ -36,7 +36,13 @@ def a_full_cluster(name: str = "demo") -> Object:
         name,
         paused=False,
         upstreams=[
-            {"name": "local", "endpointRef": {"name": "local"}, "weight": 3, "priority": 0},
+            {
+                "name": "local",
+                "endpointRef": {"name": "local"},
+                "servedModelName": "glm",
+                "weight": 3,
+                "priority": 0,
+            },
             {"name": "spare", "endpointRef": {"name": "vendor"}, "weight": 1, "priority": 1},
         ],
         router={

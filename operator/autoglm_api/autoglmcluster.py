@@ -23,6 +23,7 @@ from autoglm_api.base import (
 from autoglm_api.conditions import Conditions
 from autoglm_api.durations import Between, Duration
 from autoglm_api.kinds import AUTOGLM_CLUSTER
+from autoglm_api.modelendpoint import ModelName
 from autoglm_api.pods import PodOptions
 from autoglm_api.resource import AGE, Column, Definition, Resource, Scale, condition_column
 from autoglm_api.routerrole import RouterRole
@@ -43,6 +44,10 @@ class Upstream(SpecModel):
     weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
     """Share of the requests relative to the other upstreams of the same model and priority. 0 means
     none. Default 1: equal shares."""
+    served_model_name: ModelName | None = None
+    """What clients ask for, so that one name stands over endpoints that know the model by other
+    names; the router writes the endpoint's own into every request. The answer is not changed.
+    Absent: the endpoint's model."""
     priority: Annotated[int, Field(ge=0, le=100)] = 0
     """Tier. Requests go to the lowest number that has a usable upstream; higher numbers are later
     fallbacks. Default 0: the first tier."""

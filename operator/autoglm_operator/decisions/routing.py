@@ -48,6 +48,12 @@ class UpstreamSeen:
     credentials: Credentials
     pods: Sequence[Manifest] = ()
 
+    @property
+    def model(self) -> str:
+        """What clients ask for; empty while that is not known."""
+        own = "" if self.endpoint is None else self.endpoint.spec.model
+        return self.upstream.served_model_name or own
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -98,7 +104,7 @@ def table_of(inputs: TableInputs) -> routing.RoutingTable:
     """
     spec = inputs.cluster.spec
     entries = [_entry(each, inputs.kept, spec.router) for each in inputs.upstreams]
-    known = {each.endpoint.spec.model for each in inputs.upstreams if each.endpoint is not None}
+    known = {each.model for each in inputs.upstreams if each.model}
     return routing.RoutingTable(
         cluster=inputs.cluster.metadata.name,
         namespace=inputs.cluster.metadata.namespace,
@@ -155,16 +161,15 @@ def task_model(upstreams: Iterable[UpstreamSeen]) -> str:
     It depends on the spec alone and not on what is up, because a change of it replaces pods.
     """
     real = [
-        (each.upstream.priority, each.endpoint.spec.model)
+        (each.upstream.priority, each.model)
         for each in upstreams
-        if each.endpoint is not None and each.endpoint.spec.model not in virtualmodels.NAMES
+        if each.endpoint is not None and each.model not in virtualmodels.NAMES
     ]
     return min(real, key=lambda found: found[0], default=(0, ""))[1]
 
 
 def _tier(seen: UpstreamSeen) -> tuple[str, int]:
-    model = seen.endpoint.spec.model if seen.endpoint is not None else ""
-    return model, seen.upstream.priority
+    return seen.model, seen.upstream.priority
 
 
 def _entry(seen: UpstreamSeen, kept: frozenset[str], router: RouterRole) -> routing.Upstream | None:
@@ -188,7 +193,7 @@ def _willing(seen: UpstreamSeen, endpoint: ModelEndpoint) -> bool:
     return (
         seen.upstream.weight > 0
         and not endpoint.spec.suspend
-        and endpoint.spec.model not in virtualmodels.NAMES
+        and seen.model not in virtualmodels.NAMES
         and seen.credentials.problem is None
         and (endpoint.spec.managed is None or bool(ready_pods(seen.pods)))
     )
@@ -198,7 +203,8 @@ def _upstream(seen: UpstreamSeen, endpoint: ModelEndpoint, router: RouterRole) -
     managed, external = endpoint.spec.managed, endpoint.spec.external
     return routing.Upstream(
         name=seen.upstream.name,
-        model=endpoint.spec.model,
+        model=seen.model,
+        endpoint_model=None if seen.model == endpoint.spec.model else endpoint.spec.model,
         priority=seen.upstream.priority,
         weight=seen.upstream.weight,
         servers=() if managed is None else _servers(seen.pods, managed.port),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from autoglm_api import routing as document
 from autoglm_api.conditions import Reason
+from autoglm_api.modelendpoint import EndpointLimits
 from autoglm_operator.decisions import routing
 from autoglm_operator.decisions.addresses import Safety
 from autoglm_operator.decisions.references import Credentials
@@ -195,3 +196,25 @@ def test_shares_of_a_tier_add_up(entries: list[tuple[int, int]]) -> None:
             if each.upstream.priority == tier
         )
         assert abs(total - 100) <= len(entries)
+
+
+def test_one_public_name_may_stand_over_endpoints_of_other_names() -> None:
+    same = local()
+    named = vendor()
+    named = replace(named, upstream=named.upstream.model_copy(update={"served_model_name": "sim"}))
+    found = table(same, named)
+    assert found.models == ("sim",)
+    assert [(each.model, each.endpoint_model) for each in found.upstreams] == [
+        ("sim", None),
+        ("sim", "glm"),
+    ]
+    assert [each.share_percent for each in routing.shares([same, named])] == [50, 50]
+    assert routing.task_model([named]) == "sim"
+
+
+def test_limits_are_the_routers_part() -> None:
+    endpoint = an_endpoint(ready=True)
+    spec = endpoint.spec.model_copy(update={"limits": EndpointLimits(max_concurrency=9)})
+    limited = an_upstream(endpoint.model_copy(update={"spec": spec}), pods=tuple(local().pods))
+    (found,) = table(limited).upstreams
+    assert found.limits.max_concurrency == 5
