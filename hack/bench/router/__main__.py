@@ -10,7 +10,16 @@ from typing import Final
 
 from bench.router import changing, litellm, measuring, report, tables
 from bench.router.measuring import Case, Run
-from bench.router.stage import THREADS, Router, Stage, StageError, free_ports, is_open, setting
+from bench.router.stage import (
+    THREADS,
+    Router,
+    Stage,
+    StageError,
+    free_ports,
+    is_open,
+    resident_mebibytes,
+    setting,
+)
 from buildcache.failures import BuildError
 
 ENDPOINTS: Final = 4
@@ -18,7 +27,7 @@ FULL: Final = Case("1 KB replies, 370 B requests, 16 kept connections, as many a
 SLOW: Final = Case("the same at 100 requests/s", rate=100)
 STREAM: Final = Case("streams of 21 events", stream=True)
 LARGE: Final = Case("requests of 1 MiB, model last, 8 connections", 1 << 20, 8, model_last=True)
-MANY_BYTES: Final = frozenset({LARGE.name})
+CROWD: Final = Case("requests of 20 MiB, model last, 50 connections", 20 << 20, 50, model_last=True)
 
 
 def main() -> int:
@@ -46,7 +55,7 @@ def _bench(stage: Stage, options: argparse.Namespace) -> int:
     addresses = ",".join(f"127.0.0.1:{port}" for port in endpoints)
     stage.start("endpoints", [str(stage.load), "serve", "--listen", addresses])
     stage.until("endpoints", lambda: all(is_open(port) for port in endpoints))
-    targets = _targets(stage, endpoints)
+    targets, ours = _targets(stage, endpoints)
     if not options.no_litellm:
         with contextlib.suppress(BuildError, StageError):
             targets |= _litellm(stage, endpoints[0])
@@ -56,6 +65,7 @@ def _bench(stage: Stage, options: argparse.Namespace) -> int:
     }
     for name, rows in found.items():
         print(report.table(name, rows) + "\n", flush=True)
+    _crowd(stage, targets, ours, options.seconds * 3)
     if options.no_changes:
         return 0
     changed = changing.measure(stage, endpoints[0])
@@ -74,18 +84,30 @@ def _bench(stage: Stage, options: argparse.Namespace) -> int:
     return 1 if "MISSED" in report.verdicts(figures) else 0
 
 
-def _targets(stage: Stage, endpoints: list[int]) -> dict[str, int]:
+def _targets(stage: Stage, endpoints: list[int]) -> tuple[dict[str, int], Router]:
     bare = free_ports(1)[0]
     stage.plain_haproxy("haproxy", tables.plain(bare, endpoints, THREADS), bare)
     ours, hopped = (Router(stage, name, free_ports(4)) for name in ("ours", "hopped"))
     ours.start(tables.document([tables.managed(f"e{port}", [port]) for port in endpoints]))
     hopped.start(tables.document([tables.external(f"e{port}", port) for port in endpoints]))
-    return {
+    targets = {
         "direct": endpoints[0],
         "haproxy": bare,
         "ours": ours.port,
         "ours with hop": hopped.port,
     }
+    return targets, ours
+
+
+def _crowd(stage: Stage, targets: Mapping[str, int], ours: Router, seconds: float) -> None:
+    """What the lane costs with many images at once: time beside bare HAProxy's, and memory."""
+    rows = {
+        name: measuring.run(stage.load, targets[name], CROWD, seconds)
+        for name in ("direct", "haproxy", "ours")
+    }
+    print(report.table(CROWD.name, rows))
+    lane, haproxy = (resident_mebibytes(one) for one in (ours.lane, ours.haproxy))
+    print(f"most memory: lane {lane:.0f} MiB, HAProxy {haproxy:.0f} MiB\n", flush=True)
 
 
 def _litellm(stage: Stage, endpoint: int) -> dict[str, int]:

@@ -234,3 +234,18 @@ def free_ports(count: int) -> list[int]:
     for one in sockets:
         one.close()
     return ports
+
+
+def resident_mebibytes(process: subprocess.Popen[bytes] | None) -> float:
+    """The most memory that a process and its children have had, each at its worst."""
+    if process is None:
+        return 0.0
+    total = 0
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            status = dict(
+                line.split(":", 1) for line in (entry / "status").read_text().splitlines()
+            )
+            if process.pid in {int(status["Pid"]), os.getpgid(int(status["Pid"]))}:
+                total += int(status.get("VmHWM", "0 kB").split()[0])
+    return total / 1024
