@@ -19,7 +19,7 @@ from autoglm_api import kinds
 from autoglm_operator.clients import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from autoglm_api.kinds import Kind
     from autoglm_operator.clients.lowlevel import Api, LowLevel, Query
@@ -89,7 +89,13 @@ class KubeClient:
             namespace: Where; everywhere if None.
             labels: A label selector in its text form.
         """
-        items: Objects = []
+        return [each async for page in self.pages(kind, namespace, labels) for each in page]
+
+    async def pages(
+        self, kind: Kind, namespace: str | None = None, labels: str | None = None
+    ) -> AsyncGenerator[Objects]:
+        """Read as `list` does, one page at a time, for whoever need not hold all at once."""
+        named = {"apiVersion": kind.api_version, "kind": kind.kind}
         token = ""
         while True:
             query = [("limit", str(LIST_CHUNK))]
@@ -97,11 +103,11 @@ class KubeClient:
             query += [("continue", token)] if token else []
             page = await self._call("list", kind, path(kind, namespace), query=query)
             listed = cast("Objects", page.get("items") or [])
-            named = {"apiVersion": kind.api_version, "kind": kind.kind}
-            items += [{**named, **item} for item in listed]
             token = page.get("metadata", {}).get("continue") or ""
+            del page
+            yield [{**named, **item} for item in listed]
             if not token:
-                return items
+                return
 
     async def create(self, obj: dict[str, Any], *, manager: str | None = None) -> dict[str, Any]:
         """Create an object; `errors.Conflict` if the name is taken."""

@@ -122,25 +122,32 @@ class Informer:
 
     async def sweep(self) -> None:
         """Correct the store by fresh lists of all kinds."""
-        first = not self.synced.is_set()
         oldest = self._store.mark()
         for each in self._watched:
-            mark, events = self._store.mark(), self._events[each.kind]
-            listed: list[dict[str, Any]] = []
-            for namespace in self._namespaces or (None,):
-                listed += await self._kube.list(each.kind, namespace, each.labels or None)
-            diff = self._store.sweep(each.kind, listed, mark)
-            missed = len(diff.added) + len(diff.changed) + len(diff.gone)
-            quiet = missed > 0 and events == self._events[each.kind] and not first
-            self._silent[each.kind] = self._silent[each.kind] + 1 if quiet else 0
-            if missed and not first:
-                log.warning("sweep found changes", extra={"kind": each.kind.kind, "count": missed})
-            for obj in (*diff.added, *diff.changed):
-                self._on_change(each.kind, None, obj)
-            for obj in diff.gone:
-                self._on_change(each.kind, obj, None)
+            await self._sweep(each)
         self._store.forget_marks(oldest)
         self.on_sweep()
+
+    async def _sweep(self, each: Watched) -> None:
+        """Correct the store by a fresh list of one kind, of which one page is held at a time."""
+        first = not self.synced.is_set()
+        mark, events = self._store.mark(), self._events[each.kind]
+        seen: set[str] = set()
+        missed = 0
+        for namespace in self._namespaces or (None,):
+            async for page in self._kube.pages(each.kind, namespace, each.labels or None):
+                added, changed = self._store.sweep_page(each.kind, page, mark, seen)
+                missed += len(added) + len(changed)
+                for obj in (*added, *changed):
+                    self._on_change(each.kind, None, obj)
+        gone = self._store.sweep_gone(each.kind, mark, seen)
+        missed += len(gone)
+        for obj in gone:
+            self._on_change(each.kind, obj, None)
+        quiet = missed > 0 and events == self._events[each.kind] and not first
+        self._silent[each.kind] = self._silent[each.kind] + 1 if quiet else 0
+        if missed and not first:
+            log.warning("sweep found changes", extra={"kind": each.kind.kind, "count": missed})
 
     def registry(self) -> kopf.OperatorRegistry:
         """Kopf's registry with one event handler per kind."""

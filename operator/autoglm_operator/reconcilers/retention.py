@@ -16,6 +16,7 @@ from autoglm_operator.clients import errors
 from autoglm_operator.clients.alertmanager import AlertmanagerClient
 from autoglm_operator.clients.kube import KubeClient
 from autoglm_operator.decisions import retention
+from autoglm_operator.decisions.reading import Manifest
 from autoglm_operator.decisions.retention import Limits, Record
 from autoglm_operator.runtime.clock import Clock
 
@@ -31,6 +32,21 @@ class Sweep:
 
     kept: int
     deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What counts of a run that has ended."""
+
+    uid: str
+    namespace: str
+    name: str
+    version: str
+    policy: str
+    fingerprint: str
+    is_event: bool
+    finished_at: datetime
+    alert_gone_at: datetime | None
 
 
 class Retention:
@@ -75,27 +91,25 @@ class Retention:
         Raises:
             ApiError: the runs could not be read or written.
         """
-        runs = [run for run in await self._runs() if _is_over(run)]
+        runs = await self._ended()
         firing = await self._firing()
         now = self._clock.now()
         records = [await self._noted(run, firing, now) for run in runs]
         expired = retention.expired(records, self._limits, now)
         deleted = 0
         for run in runs:
-            if run.metadata.uid in expired:
+            if run.uid in expired:
                 deleted += await self._delete(run)
         if deleted:
             log.info("records deleted", extra={"count": deleted})
         return Sweep(kept=len(runs) - deleted, deleted=deleted)
 
-    async def _runs(self) -> list[HealingRun]:
-        found: list[HealingRun] = []
+    async def _ended(self) -> list[_Ended]:
+        """What counts of every ended run: a storm leaves too many to hold all of each."""
+        found: list[_Ended] = []
         for namespace in self._namespaces:
-            for obj in await self._kube.list(kinds.HEALING_RUN, namespace):
-                try:
-                    found.append(HealingRun.read(obj))
-                except UnreadableObject:
-                    continue
+            async for page in self._kube.pages(kinds.HEALING_RUN, namespace):
+                found += _ended_of(page)
         return found
 
     async def _firing(self) -> frozenset[str] | None:
@@ -108,52 +122,70 @@ class Retention:
             return None
         return frozenset(alert.fingerprint for alert in answers.items)
 
-    async def _noted(self, run: HealingRun, firing: frozenset[str] | None, now: datetime) -> Record:
+    async def _noted(self, run: _Ended, firing: frozenset[str] | None, now: datetime) -> Record:
         """What counts of a run; a change of what is known of its alert is written down."""
-        gone_at = run.status.alert_gone_at
-        is_event = run.spec.alert.source is AlertSource.EVENT
-        if is_event:
-            gone_at = gone_at or run.status.finished_at
+        gone_at = run.alert_gone_at
+        if run.is_event:
+            gone_at = gone_at or run.finished_at
         elif firing is not None:
-            gone_at = None if run.spec.alert.fingerprint in firing else gone_at or now
-        if gone_at != run.status.alert_gone_at:
+            gone_at = None if run.fingerprint in firing else gone_at or now
+        if gone_at != run.alert_gone_at:
             await self._write(run, gone_at)
         return Record(
-            uid=run.metadata.uid,
-            policy=(run.metadata.namespace, run.spec.policy.name),
-            finished_at=run.status.finished_at or now,
+            uid=run.uid,
+            policy=(run.namespace, run.policy),
+            finished_at=run.finished_at,
             gone_since=gone_at,
-            known=is_event or self._alertmanager is not None,
+            known=run.is_event or self._alertmanager is not None,
         )
 
-    async def _write(self, run: HealingRun, gone_at: datetime | None) -> None:
+    async def _write(self, run: _Ended, gone_at: datetime | None) -> None:
         written = HealingRunStatus(alert_gone_at=gone_at).as_json().get("alertGoneAt")
-        meta = run.metadata
         try:
             await self._kube.patch(
                 kinds.HEALING_RUN,
-                meta.namespace,
-                meta.name,
+                run.namespace,
+                run.name,
                 {
-                    "metadata": {"resourceVersion": meta.resource_version, "uid": meta.uid},
+                    "metadata": {"resourceVersion": run.version, "uid": run.uid},
                     # None takes the field away again: the alert came back.
                     "status": {"alertGoneAt": written},
                 },
                 subresource="status",
             )
         except (errors.Conflict, errors.NotFound):
-            log.info("run changed meanwhile", extra={"run": f"{meta.namespace}/{meta.name}"})
+            log.info("run changed meanwhile", extra={"run": f"{run.namespace}/{run.name}"})
 
-    async def _delete(self, run: HealingRun) -> int:
-        meta = run.metadata
+    async def _delete(self, run: _Ended) -> int:
         try:
-            await self._kube.delete(kinds.HEALING_RUN, meta.namespace, meta.name, uid=meta.uid)
+            await self._kube.delete(kinds.HEALING_RUN, run.namespace, run.name, uid=run.uid)
         except errors.Conflict:
             return 0
         return 1
 
 
-def _is_over(run: HealingRun) -> bool:
-    """Whether a run has ended, is not being deleted and has nothing left to be undone."""
-    meta = run.metadata
-    return bool(run.status.finished_at) and not meta.deletion_timestamp and not meta.finalizers
+def _ended_of(page: list[Manifest]) -> list[_Ended]:
+    found: list[_Ended] = []
+    for obj in page:
+        try:
+            run = HealingRun.read(obj)
+        except UnreadableObject:
+            continue
+        meta, status = run.metadata, run.status
+        # A run that is being deleted, or has something left to be undone, is no record yet.
+        if status.finished_at is None or meta.deletion_timestamp or meta.finalizers:
+            continue
+        found.append(
+            _Ended(
+                uid=meta.uid,
+                namespace=meta.namespace,
+                name=meta.name,
+                version=meta.resource_version,
+                policy=run.spec.policy.name,
+                fingerprint=run.spec.alert.fingerprint,
+                is_event=run.spec.alert.source is AlertSource.EVENT,
+                finished_at=status.finished_at,
+                alert_gone_at=status.alert_gone_at,
+            )
+        )
+    return found

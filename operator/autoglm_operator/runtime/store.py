@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
     from autoglm_api.kinds import Kind
 
@@ -131,9 +132,23 @@ class ObjectStore:
             listed: All objects of the list.
             since: The mark taken before the list began.
         """
+        seen: set[str] = set()
+        added, changed = self.sweep_page(kind, listed, since, seen)
+        return SweepDiff(added, changed, self.sweep_gone(kind, since, seen))
+
+    def sweep_page(
+        self, kind: Kind, listed: Iterable[dict[str, Any]], since: int, seen: set[str]
+    ) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
+        """Correct the store by one page of a list; returns what was added and what changed.
+
+        Args:
+            kind: What was listed.
+            listed: The page.
+            since: The mark taken before the list began.
+            seen: UIDs of the list so far, to which those of the page are added.
+        """
         added: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
-        seen: set[str] = set()
         for obj in listed:
             uid = str(obj["metadata"]["uid"])
             seen.add(uid)
@@ -144,6 +159,14 @@ class ObjectStore:
                 added.append(obj)
             elif _version(before) != _version(obj):
                 changed.append(obj)
+        for obj in (*added, *changed):
+            self.put(kind, obj)
+        return tuple(added), tuple(changed)
+
+    def sweep_gone(
+        self, kind: Kind, since: int, seen: AbstractSet[str]
+    ) -> tuple[dict[str, Any], ...]:
+        """Forget what a whole list did not show, and return it."""
         gone = [
             obj
             for uid, obj in self._objects.get(kind, {}).items()
@@ -151,9 +174,7 @@ class ObjectStore:
         ]
         for obj in gone:
             self.remove(kind, str(obj["metadata"]["uid"]))
-        for obj in (*added, *changed):
-            self.put(kind, obj)
-        return SweepDiff(tuple(added), tuple(changed), tuple(gone))
+        return tuple(gone)
 
     def forget_marks(self, before: int) -> None:
         """Drop the memory of touches up to a mark that no running sweep uses any more."""
