@@ -49,9 +49,11 @@ test-e2e: ## On real nodes, with faults
 demo: ## The main job end to end on a test cluster of its own, every step checked
 	@hack/demo/run
 
-.PHONY: bench-router
+.PHONY: bench-router bench-healing
 bench-router: ## Our router beside bare HAProxy and LiteLLM; BENCH_JSON=FILE writes the figures
 	@hack/bench/router/run
+bench-healing: ## Receivers and healer in a storm of 10,000 alerts; BENCH_JSON=FILE writes the figures
+	@hack/bench/healing/run
 
 .PHONY: up down
 up: ## Start a test cluster to try things on
