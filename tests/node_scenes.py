@@ -60,6 +60,7 @@ class NodeScene:
         assert self.fleet.is_cordoned(node)
         assert "autoglm.io/lease" in self.fleet.node(node)["metadata"]["annotations"]
         assert self.scene.run(run)["metadata"]["finalizers"] == ["autoglm.io/undo"]
+        assert not self.maintainer(node)
 
     def wants_undone(self, run: str, node: str, state: str = "Reverted") -> None:
         """Wait until nothing of an isolation is left."""
@@ -74,6 +75,7 @@ class NodeScene:
             ),
         )
         assert "autoglm.io/lease" not in self.fleet.node(node)["metadata"].get("annotations", {})
+        assert not self.maintainer(node)
 
     def deletes_policy(self) -> None:
         """Delete the policy once it names its last run, which is a write like any other."""
@@ -94,10 +96,10 @@ class NodeScene:
         found = self.scene.proxy.writes(Match(resource="nodes"))
         return sum(record.applied for record in found)
 
-    def lease(self, node: str) -> Object:
-        """The Lease by which a node is maintained."""
-        found: Object = (self.scene.kube.get("Lease", f"node-{node}", LEASES) or {}).get("spec", {})
-        return found
+    def maintainer(self, node: str) -> str:
+        """Who holds the Lease by which a node is maintained; empty if nobody does."""
+        found = self.scene.kube.get("Lease", f"node-{node}", LEASES) or {}
+        return str(found.get("spec", {}).get("holderIdentity", ""))
 
 
 @contextlib.contextmanager

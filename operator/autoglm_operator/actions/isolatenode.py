@@ -94,17 +94,23 @@ class IsolateNode:
         return isolation.returns_at(step, record, seen)
 
     async def undo(self, namespace: str, lease: Lease, live: Manifest, io: ActionIO) -> None:
-        """Take our taint and our cordon away."""
+        """Take our taint and our cordon away, and let others at the node."""
         await io.patch(kinds.NODE, None, name_of(live), nodemarks.releasing(live))
+        await self._give_up(name_of(live), _identity(namespace, lease.record.value), io)
+
+    async def settle(self, namespace: str, intent: Intent, io: ActionIO) -> None:
+        """Give the node's lease up; one that cannot be given up ends by itself."""
+        if intent.isolation is not None:
+            by = _identity(namespace, intent.isolation.mark)
+            await self._give_up(intent.object.name, by, io)
 
     async def execute(self, namespace: str, intent: Intent, io: ActionIO) -> Outcome:
         """Mark the node; for a drain also evict some of its pods, until none is left."""
         plan = intent.isolation
         if plan is None:
             return _failed(Reason.ACTION_FAILED, "The journal does not say how to isolate.")
-        by = f"{labels.HEALER}/{namespace}/{plan.mark.removesuffix(nodemarks.KEPT)}"
         try:
-            return await self._isolate(by, intent, plan, io)
+            return await self._isolate(_identity(namespace, plan.mark), intent, plan, io)
         except (errors.Conflict, errors.TooManyRequests, errors.Unavailable) as error:
             return Outcome(OutcomeKind.RETRYABLE, Reason.API_UNAVAILABLE, error.message)
         except errors.ApiError as error:
@@ -132,7 +138,6 @@ class IsolateNode:
             if not progress.is_over:
                 return progress.outcome(node)
             done = f"{title(node)} is drained."
-        await self._give_up(node, by, io)
         return Outcome(OutcomeKind.SUCCEEDED, Reason.ACTION_SUCCEEDED, done)
 
     async def _take(self, node: Manifest, by: str, intent: Intent, io: ActionIO) -> str | None:
@@ -154,9 +159,8 @@ class IsolateNode:
             await io.patch(kinds.LEASE, nodelease.NAMESPACE, name, body)
         return None if holder == by else holder
 
-    async def _give_up(self, node: Manifest, by: str, io: ActionIO) -> None:
-        """Give the node's lease up; one that cannot be given up ends by itself."""
-        name = nodelease.name(name_of(node))
+    async def _give_up(self, node: str, by: str, io: ActionIO) -> None:
+        name = nodelease.name(node)
         try:
             lease = await io.get(kinds.LEASE, nodelease.NAMESPACE, name)
             if lease is not None and nodelease.holder(lease, self._now()) == by:
@@ -229,6 +233,11 @@ async def _evict(pod: Manifest, io: ActionIO) -> str | None:
     except errors.ApiError as error:
         return error.message.rstrip(".")
     return None
+
+
+def _identity(namespace: str, mark: str) -> str:
+    """The name by which a run holds the lease of the node that carries its mark."""
+    return f"{labels.HEALER}/{namespace}/{mark.removesuffix(nodemarks.KEPT)}"
 
 
 def _failed(reason: Reason, message: str) -> Outcome:

@@ -352,6 +352,19 @@ class ReversibleAction(HealingAction, Protocol):
         ...
 
 
+@runtime_checkable
+class BorrowingAction(Protocol):
+    """An action that needs something of others for as long as its call is under way."""
+
+    async def settle(self, namespace: str, intent: Intent, io: ActionIO) -> None:
+        """Give back what a call took, now that it has come to its end, whichever that is.
+
+        Asked before that end is journaled, and so again after a crash; never raises, since the
+        end is an end even if something cannot be given back.
+        """
+        ...
+
+
 Actions = Mapping[ActionName, HealingAction]
 
 

@@ -221,6 +221,7 @@ class HealingRunReconciler:
         """Store a status if it says something new, on exactly the version that was read."""
         if status == run.status:
             return run
+        await self._leasing.settle(run, status)
         meta = run.metadata
         written = await self._deps.kube.patch(
             kinds.HEALING_RUN,

@@ -18,6 +18,7 @@ from autoglm_operator.decisions import journal, leases
 from autoglm_operator.decisions.healing import (
     ActionIO,
     Actions,
+    BorrowingAction,
     Lease,
     Outcome,
     OutcomeKind,
@@ -63,6 +64,14 @@ class Leasing:
         if labels.UNDO not in run.metadata.finalizers:
             run = await self._set_finalizers(run, (*run.metadata.finalizers, labels.UNDO))
         return run, await self._mark(run, record)
+
+    async def settle(self, run: HealingRun, status: HealingRunStatus) -> None:
+        """Give back what steps borrowed that come to their end with a status not yet stored."""
+        for before, after in zip(run.status.steps, status.steps, strict=False):
+            action = self._actions.get(after.action)
+            ends = before.outcome is None and after.outcome is not None
+            if ends and after.intent is not None and isinstance(action, BorrowingAction):
+                await action.settle(run.metadata.namespace, after.intent, self._kube)
 
     async def tend(self, seen: Seen) -> tuple[HealingRun, timedelta | None]:
         """Undo what is due, and drop the finalizer of a closed run that holds nothing any more.

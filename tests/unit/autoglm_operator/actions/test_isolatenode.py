@@ -15,7 +15,12 @@ from autoglm_api.kinds import Kind
 from autoglm_operator.actions.isolatenode import IsolateNode
 from autoglm_operator.clients import errors
 from autoglm_operator.decisions import evictions, leases, nodelease, nodemarks
-from autoglm_operator.decisions.healing import Denial, OutcomeKind, ReversibleAction
+from autoglm_operator.decisions.healing import (
+    BorrowingAction,
+    Denial,
+    OutcomeKind,
+    ReversibleAction,
+)
 from autoglm_operator.decisions.reading import Manifest
 from episodes import NOW, a_pod, a_workload
 from isolations import (
@@ -129,7 +134,9 @@ def held_by(who: str) -> Manifest:
     }
 
 
-async def test_a_quarantine_takes_the_lease_marks_the_node_and_gives_the_lease_up() -> None:
+async def test_a_quarantine_takes_the_lease_marks_the_node_and_gives_the_lease_up_in_the_end() -> (
+    None
+):
     cluster = FakeCluster()
 
     outcome = await ACTION.execute("team-a", QUARANTINE, cluster)
@@ -138,9 +145,12 @@ async def test_a_quarantine_takes_the_lease_marks_the_node_and_gives_the_lease_u
         OutcomeKind.SUCCEEDED,
         "Node node1 takes no new pods.",
     )
-    assert cluster.calls == ["create lease", "patch nodes", "patch leases"]
+    assert cluster.calls == ["create lease", "patch nodes"]
     assert cluster.node is not None
     assert cluster.node["spec"] == {"taints": [own_taint()], "unschedulable": True}
+    assert nodelease.holder(cluster.lease, NOW) == US
+    await ACTION.settle("team-a", QUARANTINE, cluster)
+    assert cluster.calls[2:] == ["patch leases"]
     assert nodelease.holder(cluster.lease, NOW) is None
 
 
@@ -258,13 +268,25 @@ async def test_goes_on_with_its_own_lease_and_takes_one_that_has_ended(holder: s
     cluster = FakeCluster(lease=lease)
 
     assert (await ACTION.execute("team-a", QUARANTINE, cluster)).kind is OutcomeKind.SUCCEEDED
-    assert nodelease.holder(cluster.lease, NOW) is None
+    assert nodelease.holder(cluster.lease, NOW) == US
 
 
 async def test_a_lease_that_cannot_be_given_up_does_no_harm() -> None:
     cluster = FakeCluster(lease=held_by(US), faults={"patch leases": LOST})
 
-    assert (await ACTION.execute("team-a", QUARANTINE, cluster)).kind is OutcomeKind.SUCCEEDED
+    await ACTION.settle("team-a", QUARANTINE, cluster)
+
+    assert cluster.calls == ["patch leases"]
+
+
+@pytest.mark.parametrize("lease", [None, held_by("node-maintenance")], ids=["none", "another's"])
+async def test_a_lease_that_is_not_ours_is_not_given_up(lease: Manifest | None) -> None:
+    cluster = FakeCluster(lease=lease)
+
+    await ACTION.settle("team-a", QUARANTINE, cluster)
+    await ACTION.settle("team-a", QUARANTINE.model_copy(update={"isolation": None}), cluster)
+
+    assert cluster.calls == []
 
 
 NO_NAMESPACE = errors.NotFound(404, "NotFound", "namespaces not found")
@@ -321,8 +343,12 @@ async def test_undo_takes_only_our_own_marks() -> None:
     assert ACTION.current(record, cluster.node) == record.value
     assert ACTION.step_back(record, record.value) == record.previous
     lease = leases.lease_of(look.run, record)
+    # A run that is deleted while the node is being drained comes to no other end.
+    cluster.lease = held_by(US)
 
     await ACTION.undo("team-a", lease, cluster.node, cluster)
+
+    assert nodelease.holder(cluster.lease, NOW) is None
 
     assert cluster.node["spec"] == {
         "taints": [{"key": "spot", "effect": "NoSchedule"}],
@@ -342,6 +368,7 @@ def test_plans_only_where_the_administrator_lets_it() -> None:
 
 def test_is_an_action_that_can_be_undone() -> None:
     assert isinstance(ACTION, ReversibleAction)
+    assert isinstance(ACTION, BorrowingAction)
     assert (
         ACTION.returns_at(a_step(), ACTION.lease(a_step(), DRAIN, a_look(), NOW), a_look()) is None
     )

@@ -10,12 +10,13 @@ import pytest
 from autoglm_api import kinds, labels
 from autoglm_api.conditions import Reason
 from autoglm_api.healingladder import ActionName
-from autoglm_api.healingrun import HealingRun, HealingRunStatus, LeaseState
+from autoglm_api.healingrun import HealingRun, HealingRunStatus, Intent, LeaseState
 from autoglm_operator.actions.restart import Restart
 from autoglm_operator.actions.scaleout import ScaleOut
 from autoglm_operator.clients import errors
 from autoglm_operator.decisions import leases
 from autoglm_operator.decisions.healing import (
+    ActionIO,
     Denial,
     HealingAction,
     OutcomeKind,
@@ -309,3 +310,49 @@ async def test_a_kind_that_nobody_knows_is_as_good_as_gone() -> None:
     await stage.tend(pauses=LEAVING)
 
     assert stage.state is LeaseState.LOST
+
+
+class Borrowing(ScaleOut):
+    """A scale-out that needs something else while it is under way."""
+
+    settled = 0
+
+    async def settle(self, namespace: str, intent: Intent, io: ActionIO) -> None:
+        assert (namespace, intent.replicas) == ("team-a", 6)
+        self.settled += 1
+
+
+@pytest.mark.parametrize(
+    ("action", "step", "settled"),
+    [
+        (Borrowing(), {"outcome": "Succeeded"}, 1),
+        (Borrowing(), {"outcome": "Failed"}, 1),
+        (Borrowing(), {"message": "Still under way."}, 0),
+        (ScaleOut(), {"outcome": "Succeeded"}, 0),
+    ],
+)
+async def test_what_a_step_borrowed_is_given_back_before_its_end_is_journaled(
+    action: ScaleOut, step: Object, settled: int
+) -> None:
+    stage = Stage(actions={ActionName.SCALE_OUT: action})
+    before = stage.run
+    stage.stored["status"]["steps"][0] |= step
+
+    await stage.leasing.settle(before, stage.run.status)
+    # A step of the past borrows nothing any more.
+    await stage.leasing.settle(stage.run, stage.run.status)
+
+    assert getattr(action, "settled", 0) == settled
+    assert stage.server.writes == []
+
+
+async def test_a_step_without_an_intent_has_borrowed_nothing() -> None:
+    action = Borrowing()
+    stage = Stage(actions={ActionName.SCALE_OUT: action})
+    del stage.stored["status"]["steps"][0]["intent"]
+    before = stage.run
+    stage.stored["status"]["steps"][0]["outcome"] = "Failed"
+
+    await stage.leasing.settle(before, stage.run.status)
+
+    assert action.settled == 0
