@@ -171,8 +171,7 @@ class Stage:
                 process.kill()
 
     def _control(self, subcommand: str, uid: str, told: Mapping[str, str]) -> HealingProcess:
-        settings = {"log_level": "info", **told}
-        return HealingProcess(subcommand, self.config, RELEASE, self.directory, uid, dict(settings))
+        return HealingProcess(subcommand, self.config, RELEASE, self.directory, uid, dict(told))
 
     def _program(self, module: str, told: Mapping[str, object]) -> Program:
         file = self.directory / f"{module}-{len(self.programs)}.json"

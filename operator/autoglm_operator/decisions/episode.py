@@ -56,6 +56,7 @@ UNDER_WAY: Final = timedelta(seconds=5)
 """Time between two looks at a call that goes on without us."""
 LASTING: Final = (Reason.DISRUPTION_BUDGET, Reason.NODE_LEASED, Reason.NOTICE_NOT_DELIVERED)
 """Refusals that do not pass within seconds."""
+_LED_TO_BY_STORMS: Final = (Reason.STORM, Reason.MAX_WAIT_PASSED, Reason.APPROVAL_TIMED_OUT)
 UNCLEAR: Final = timedelta(seconds=2)
 """Time before a call whose reply was lost is looked into: its effect is soon visible."""
 
@@ -86,6 +87,16 @@ def decide(seen: Seen, actions: Actions, now: datetime) -> Plan:
 def begins(status: HealingRunStatus) -> bool:
     """Whether the next transition of an open run is the begin of a step."""
     return not status.steps or journal.is_over(status.steps[-1])
+
+
+def awaits_count(plan: Plan) -> bool:
+    """Whether a plan may be another one once somebody has counted what the policy matches.
+
+    While nobody has, every second target looks like a storm; so whatever a storm can lead to may
+    be wrong.
+    """
+    found = find_condition(plan.status.conditions, ConditionType.PROGRESSING)
+    return found is not None and found.reason in _LED_TO_BY_STORMS
 
 
 def after_call(plan: Plan, seen: Seen, outcome: Outcome, now: datetime) -> Plan:

@@ -9,18 +9,20 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from autoglm_api import kinds
 from autoglm_api.conditions import Reason
 from autoglm_api.healingladder import ActionName
+from autoglm_api.healingpolicy import HealingPolicy
 from autoglm_api.healingrun import HealingRun, HealingRunStatus
 from autoglm_api.resource import UnreadableObject
 from autoglm_operator.clients import errors
 from autoglm_operator.clients.events import EventRecorder
 from autoglm_operator.clients.kube import KubeClient
 from autoglm_operator.decisions import episode, guards, leases, news
-from autoglm_operator.decisions.healing import Actions, Outcome, OutcomeKind, Plan, Seen
+from autoglm_operator.decisions.healing import Actions, Outcome, OutcomeKind, Pauses, Plan, Seen
 from autoglm_operator.decisions.surroundings import AlertNews, Budget, Load
 from autoglm_operator.reconcilers import acceptance, census, lookout, nodes
 from autoglm_operator.reconcilers.admission import AdmissionProof
@@ -31,6 +33,7 @@ from autoglm_operator.reconcilers.ledger import RunLedger
 from autoglm_operator.reconcilers.metricwatch import MetricWatch
 from autoglm_operator.runtime.clock import Clock
 from autoglm_operator.runtime.keys import ObjectKey
+from autoglm_operator.runtime.together import Together
 from autoglm_operator.runtime.workqueue import Result
 
 log = logging.getLogger(__name__)
@@ -73,6 +76,10 @@ class HealingRunReconciler:
         # Between the look at the other runs and the journaled start no other run may start.
         self._start = asyncio.Lock()
         self._leasing = Leasing(deps.kube, deps.actions, self._journal, self._now)
+        # What all runs of a policy ask for, and in a storm many of them at the same time.
+        self._policies = Together[HealingPolicy | None]()
+        self._pauses = Together[Pauses]()
+        self._counts = Together[int]()
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Do what is next for a run.
@@ -97,6 +104,10 @@ class HealingRunReconciler:
         step is journaled; before, the alert is asked for once more, which may take a while.
         """
         plan = self._decide(seen)
+        if episode.awaits_count(plan):
+            # Counting costs more than all other reads, and most runs end or wait without it.
+            seen = await self._counted(seen)
+            plan = self._decide(seen)
         if plan.call is not None and episode.begins(seen.run.status):
             seen = replace(seen, news=await self._deps.alert_watch.look(seen.run))
             if plan.action is ActionName.RESTART:
@@ -131,12 +142,17 @@ class HealingRunReconciler:
     async def _observe(self, run: HealingRun) -> Seen:
         kube, namespace = self._deps.kube, run.metadata.namespace
         policy, readings, pauses, sighting = await asyncio.gather(
-            lookout.read_policy(kube, run),
+            self._policies.ask(
+                (namespace, run.spec.policy.name), partial(lookout.read_policy, kube, run)
+            ),
             self._deps.metric_watch.readings(run),
-            lookout.read_pauses(kube, namespace, self._deps.release_namespace),
+            self._pauses.ask(
+                namespace,
+                partial(lookout.read_pauses, kube, namespace, self._deps.release_namespace),
+            ),
             lookout.look(kube, run),
         )
-        seen = Seen(
+        return Seen(
             run=run,
             policy=policy,
             sighting=sighting,
@@ -152,7 +168,6 @@ class HealingRunReconciler:
             node_lease=await nodes.maintainer(kube, run, sighting.node, self._now()),
             approvals_proven=await self._deps.admission.approvals_proven(run),
         )
-        return await self._counted(seen)
 
     async def _news_of(self, run: HealingRun) -> AlertNews:
         """What is said of the alert of a run that was looked at before.
@@ -168,7 +183,10 @@ class HealingRunReconciler:
         """What is seen, with the number of objects that a storm is measured by."""
         if seen.policy is None or self._load(seen).unhealthy <= guards.ALONE:
             return seen
-        count = await census.matching(self._deps.kube, seen.policy)
+        meta = seen.policy.metadata
+        count = await self._counts.ask(
+            (meta.uid, meta.generation), partial(census.matching, self._deps.kube, seen.policy)
+        )
         return replace(seen, load=replace(seen.load, matching=count))
 
     def _load(self, seen: Seen) -> Load:

@@ -1,17 +1,18 @@
 """Budgets over policies, cluster and nodes, and the brake in a storm."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from autoglm_api.conditions import Reason
 from autoglm_api.healingrun import HealingRunStatus, StepRecord
-from autoglm_operator.decisions import guards
+from autoglm_operator.decisions import episode, guards
 from autoglm_operator.decisions.guards import Case, budgets
-from autoglm_operator.decisions.healing import Denial
+from autoglm_operator.decisions.healing import Denial, Sighting
 from autoglm_operator.decisions.surroundings import Budget, Load, Usage
-from episodes import NOW, a_policy, a_run, seen
+from episodes import ACTIONS, NOW, a_policy, a_run, seen
 
 NOTHING = Denial(Reason.TARGET_GONE, "Nothing to do.")
 CLEAN = {"action": "CleanDisk"}
@@ -135,3 +136,31 @@ def test_held_messages_name_no_number_that_moves() -> None:
     for guard in guards.HOLDING:
         first, second = guard(a_case(few)), guard(a_case(many))
         assert first == second
+
+
+@pytest.mark.parametrize("mode", ["Enforce", "Approve", "DryRun"])
+@pytest.mark.parametrize("hours", [0, 2])
+@pytest.mark.parametrize("unhealthy", [0, 1, 2, 50])
+@pytest.mark.parametrize("gone", [False, True])
+def test_nothing_waits_for_a_count_that_changes_nothing(
+    mode: str, hours: int, unhealthy: int, gone: bool
+) -> None:
+    policy = a_policy(mode=mode)
+    view = seen(a_run(policy=policy), sighting=Sighting() if gone else None, policy=policy)
+    asked = episode.decide(view, ACTIONS, NOW).status if mode == "Approve" else None
+    view = replace(view, run=a_run(asked, policy=policy))
+    later = NOW + timedelta(hours=hours)
+
+    uncounted, counted = (
+        episode.decide(
+            replace(view, load=Load(unhealthy=unhealthy, matching=count)), ACTIONS, later
+        )
+        for count in (None, 1000)
+    )
+
+    if uncounted != counted:
+        assert episode.awaits_count(uncounted)
+    if gone or mode == "DryRun":
+        assert not episode.awaits_count(uncounted)
+    if (mode, hours, gone) == ("Enforce", 0, False):
+        assert episode.awaits_count(uncounted) is (unhealthy > 1)
