@@ -51,6 +51,7 @@ def a_full_cluster(name: str = "demo") -> Object:
             "hashHeader": "x-session",
             "hashLoadPercent": 150,
             "stickyCookie": "autoglm",
+            "accessLog": "Failures",
             "maxBodySize": "20Mi",
             **_pod_options(),
         },

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from autoglm_api.base import Quantity
 from autoglm_api.pods import PodOptions
-from autoglm_api.routingpolicies import Strategy
+from autoglm_api.routingpolicies import AccessLog, Strategy
 from autoglm_api.rules import Rule, rules
 
 BodySize = Annotated[
@@ -75,6 +75,10 @@ class RouterRole(PodOptions):
     ) = None
     """Name of a cookie that the router sets, so that a client that sends it back stays at its
     server while that is usable, whatever the strategy. Absent: no cookie."""
+    access_log: AccessLog = AccessLog.ALL
+    """Which requests get a line of JSON on the router's standard output, with trace id, model,
+    upstream, status and times, never with a key or a body. All; Failures: those that ended in a
+    5xx, a time-out or a broken connection, or had to be repeated; None. Default All."""
     max_body_size: BodySize = "20Mi"
     """Largest request body, 1Ki to 1Gi; a larger one is answered 413. Default 20Mi: some large
     images."""

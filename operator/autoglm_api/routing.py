@@ -20,7 +20,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, ValidationError, model_validator
 
 from autoglm_api.base import ObjectName
-from autoglm_api.routingpolicies import Limits, Sharing
+from autoglm_api.routingpolicies import AccessLog, Limits, Sharing
 from autoglm_api.routingvalues import (
     Address,
     BasePath,
@@ -190,10 +190,12 @@ class Retry(Part):
 
 
 class Listener(Part):
-    """What clients may send. Reload."""
+    """What clients may send, and what is kept of it. Reload."""
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 20 * 1024 * 1024
     """Larger bodies are answered 413."""
+    access_log: AccessLog = AccessLog.ALL
+    """Which requests are logged."""
 
 
 class Security(Part):

@@ -27,6 +27,14 @@ class Strategy(StrEnum):
     LOAD_AWARE = "LoadAware"
 
 
+class AccessLog(StrEnum):
+    """Which requests get a line in the router's log."""
+
+    ALL = "All"
+    FAILURES = "Failures"
+    NONE = "None"
+
+
 HASHES: Final = frozenset({Strategy.SOURCE_IP_HASH, Strategy.CONSISTENT_HASH})
 """Strategies that send one key to one server always."""
 

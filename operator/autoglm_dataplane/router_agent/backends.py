@@ -148,6 +148,8 @@ def _towards_model(
         *_timeouts(limits, grace=HOP_GRACE_MILLISECONDS),
         f"    timeout check {limits.first_byte_milliseconds}ms",
         *_probe(members[0].model),
+        f"    description {members[0].model}",
+        f"    http-request set-var(txn.named) str({members[0].model})",
         "    http-response set-header x-autoglm-upstream %[srv_name,field(1,.)] "
         "if { var(txn.internal) -m bool }",
     )

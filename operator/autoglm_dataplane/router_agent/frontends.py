@@ -6,7 +6,7 @@ are gone before a backend is chosen.
 
 from autoglm_api.routing import ChatCompletionRetry, RoutingDocument, Upstream
 from autoglm_api.routingpolicies import Limits
-from autoglm_dataplane.router_agent import answers, layout, names
+from autoglm_dataplane.router_agent import answers, layout, names, tracing
 from autoglm_dataplane.router_agent.layout import Layout
 from autoglm_dataplane.router_agent.sections import BODY_SECONDS, SIGHT_BYTES
 
@@ -15,6 +15,8 @@ _MODEL_KEY = f'"{"".join(_LETTERS)}"[[:space:]]*:'
 _TWICE = f"{_MODEL_KEY}(?s:.*){_MODEL_KEY}"
 """Two keys `model` at any depth, also in JSON's escapes; the lane finds out whether both count."""
 _KEY = "http_auth_bearer,sha2(256),hex,lower"
+_CALLER_LETTERS = 8
+"""Of an API key's digest: they tell keys apart in the log, and no key can be told from them."""
 _PLANNER_PATHS = ("/v1/tasks", "/v1/runs")
 
 
@@ -28,8 +30,11 @@ def clients(
     return (
         "frontend clients",
         f"    bind {where.address(where.ports.clients)}",
-        *_traced(),
-        _refused(answers.BAD_KEY, f"unless {{ {_KEY},map_str({keys}) -m found }}"),
+        *tracing.logged(document.listener.access_log),
+        *tracing.identified(),
+        f"    http-request set-var(txn.digest) {_KEY}",
+        _refused(answers.BAD_KEY, f"unless {{ var(txn.digest),map_str({keys}) -m found }}"),
+        f"    http-request set-var(txn.caller) var(txn.digest),bytes(0,{_CALLER_LETTERS})",
         *_admitted(document),
         *_models(models, where),
         f"    acl to_planner path {paths}",
@@ -56,7 +61,8 @@ def internal(
     return (
         "frontend internal",
         f"    bind {where.address(where.ports.internal)}",
-        *_traced(),
+        *tracing.logged(document.listener.access_log),
+        *tracing.identified(),
         _refused(answers.BAD_TOKEN, f"unless {{ {_KEY},map_str({tokens}) -m found }}"),
         *_admitted(document),
         "    http-request set-var(txn.internal) bool(true)",
@@ -89,6 +95,8 @@ def metrics(where: Layout, *, ready: bool) -> tuple[str, ...]:
         "frontend metrics",
         f"    bind {where.address(where.ports.metrics)}",
         "    no log",
+        # With it every tier's metrics have its model as the label desc.
+        "    http-request set-query desc-labels if { path /metrics }",
         "    http-request use-service prometheus-exporter if { path /metrics }",
         "    http-request return status 200 content-type text/plain string ok if { path /healthz }",
         f"    http-request return {readiness} if {{ path /readyz }}",
@@ -125,6 +133,7 @@ def from_lane(
         *(("    http-request set-var(txn.internal) bool(true)",) if inside else ()),
         *_repeatable(document),
         f"    http-request wait-for-body time {BODY_SECONDS}s",
+        *tracing.told(),
         "    http-request set-var(txn.model) req.fhdr(x-model)",
         "    http-request del-header x-model",
         *_tiers(where, ranks, "TRUE"),
@@ -158,16 +167,6 @@ def _rated(limits: Limits) -> tuple[str, ...]:
 
 def _refused(answer: answers.Answer, condition: str) -> str:
     return f"    http-request return {answer.arguments()} {condition}"
-
-
-def _traced() -> tuple[str, ...]:
-    return (
-        "    unique-id-format %[uuid()]",
-        "    http-request set-header x-request-id %[unique-id] "
-        "unless { req.fhdr(x-request-id) -m reg ^[A-Za-z0-9._-]{8,128}$ }",
-        "    http-request set-var(txn.request_id) req.fhdr(x-request-id)",
-        "    http-after-response set-header x-request-id %[var(txn.request_id)]",
-    )
 
 
 def _admitted(document: RoutingDocument) -> tuple[str, ...]:
@@ -242,6 +241,7 @@ def _tiers(where: Layout, ranks: int, condition: str) -> tuple[str, ...]:
     return (
         f"    http-request set-var(txn.backend) var(txn.model),map_str({first}) if {condition}",
         _refused(answers.UNKNOWN_MODEL, f"if {condition} !{{ var(txn.backend) -m found }}"),
+        f"    http-request set-var(txn.named) var(txn.model) if {condition}",
         *(
             f"    http-request set-var(txn.backend) var(txn.model),map_str({path}) "
             f"if {condition} {{ var(txn.backend),nbsrv eq 0 }} "

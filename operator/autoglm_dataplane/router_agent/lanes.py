@@ -1,7 +1,7 @@
 """The backends on the way to the lane: what it is told about a request. Pure."""
 
 from autoglm_api.routing import RoutingDocument, Upstream
-from autoglm_dataplane.router_agent import laneorders, names
+from autoglm_dataplane.router_agent import laneorders, names, tracing
 from autoglm_dataplane.router_agent.layout import Layout
 from autoglm_dataplane.router_agent.rendered import Backend, ServerLine
 from autoglm_dataplane.router_agent.sections import TUNNEL_SECONDS
@@ -15,6 +15,7 @@ def lane(document: RoutingDocument, where: Layout) -> Backend:
         f"{back} {names.lane_socket(names.CLIENTS)} unless {{ var(txn.internal) -m bool }}",
         f"{back} {names.lane_socket(names.INTERNAL)} if {{ var(txn.internal) -m bool }}",
         f"    http-request del-header {laneorders.RENAME}",
+        *tracing.heard(),
     )
     return _backend(names.LANE, lines, where)
 
@@ -44,4 +45,4 @@ def _towards_lane(document: RoutingDocument) -> tuple[str, ...]:
 
 def _backend(name: str, lines: tuple[str, ...], where: Layout) -> Backend:
     server = ServerLine("", 0, 1, where.path(names.LANE_SOCKET))
-    return Backend(name, lines, "", {names.LANE: server})
+    return Backend(name, lines, "", {names.LANE_SERVER: server})

@@ -12,6 +12,8 @@ from typing import Final
 PLANNER: Final = "planner"
 UNAVAILABLE: Final = "unavailable"
 LANE: Final = "lane"
+LANE_SERVER: Final = "_lane"
+"""No upstream's name begins so."""
 LANE_SOCKET: Final = "lane.sock"
 CLIENTS: Final = "clients"
 INTERNAL: Final = "internal"

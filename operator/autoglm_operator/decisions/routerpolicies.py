@@ -28,8 +28,11 @@ def sharing(router: RouterRole) -> routingpolicies.Sharing:
 
 
 def listener(router: RouterRole) -> routing.Listener:
-    """What clients may send."""
-    return routing.Listener(max_body_bytes=math.ceil(quantities.amount(router.max_body_size)))
+    """What clients may send, and what is kept of it."""
+    return routing.Listener(
+        max_body_bytes=math.ceil(quantities.amount(router.max_body_size)),
+        access_log=router.access_log,
+    )
 
 
 def limits(endpoint: EndpointLimits, router: RouterRole) -> routingpolicies.Limits:
