@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from autoglm_api import kinds
 from autoglm_api.healingrun import HealingRun
-from autoglm_cli.settings import NoKubeconfigError, kubeconfig
+from autoglm_cli.settings import NoKubeconfigError, default_namespace, kubeconfig
 from autoglm_operator.clients import errors
 from autoglm_operator.clients.kube import KubeClient
 from autoglm_operator.clients.lowlevel import connect
@@ -24,7 +24,7 @@ class RefusedError(Exception):
 
 def add_namespace(parser: argparse.ArgumentParser) -> None:
     """Let a command take a namespace as kubectl does."""
-    parser.add_argument("-n", "--namespace", default="default", help="namespace; default: default")
+    parser.add_argument("-n", "--namespace", help="namespace; default: that of the context")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -37,17 +37,21 @@ def call(work: Work, options: argparse.Namespace) -> int:
     """Do some work at the API server; 1 and one sentence if that fails."""
     try:
         return asyncio.run(_connected(work, options))
-    except (errors.ApiError, NoKubeconfigError, RefusedError) as error:
+    except (NoKubeconfigError, RefusedError) as error:
         print(f"autoglm: {error}", file=sys.stderr)
-        return 1
+    except errors.ApiError as error:
+        # The API server's own sentence was made for people.
+        print(f"autoglm: {error.message or error}", file=sys.stderr)
+    return 1
 
 
-async def read_run(kube: KubeClient, namespace: str, name: str) -> HealingRun:
-    """The run of this name.
+async def read_run(kube: KubeClient, options: argparse.Namespace) -> HealingRun:
+    """The run that the arguments of `add_run` name.
 
     Raises:
         RefusedError: there is none.
     """
+    namespace, name = options.namespace or default_namespace(), options.run
     found = await kube.get(kinds.HEALING_RUN, namespace, name)
     if found is None:
         message = f"There is no HealingRun {name} in namespace {namespace}: see kubectl get hr -A."

@@ -11,12 +11,19 @@ from autoglm_api.conditions import ConditionStatus, ConditionType, find_conditio
 from autoglm_api.healingrun import HealingRun
 from autoglm_cli import access
 from autoglm_cli.access import RefusedError
+from autoglm_operator.clients import errors
 from autoglm_operator.clients.kube import KubeClient
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     access.add_run(parser)
+    parser.add_argument(
+        "--step",
+        type=int,
+        metavar="N",
+        help="only if it is this step of the ladder that waits, from 1; default: whichever waits",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,22 +32,26 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _approve(kube: KubeClient, options: argparse.Namespace) -> int:
-    found = await access.read_run(kube, options.namespace, options.run)
+    found = await access.read_run(kube, options)
     step = waiting_step(found)
+    if options.step not in (None, step):
+        message = (
+            f"It is step {step} of HealingRun {options.run} that waits for approval, not step"
+            f" {options.step}: look at it with autoglm timeline {options.run}."
+        )
+        raise RefusedError(message)
     user = await _own_name(kube)
     meta = found.metadata
-    await kube.patch(
-        kinds.HEALING_RUN,
-        meta.namespace,
-        meta.name,
-        {
-            "metadata": {
-                "uid": meta.uid,
-                "resourceVersion": meta.resource_version,
-                "annotations": {labels.APPROVED: f"{step}/{user}"},
-            }
-        },
-    )
+    approval = {
+        "uid": meta.uid,
+        "resourceVersion": meta.resource_version,
+        "annotations": {labels.APPROVED: f"{step}/{user}"},
+    }
+    try:
+        await kube.patch(kinds.HEALING_RUN, meta.namespace, meta.name, {"metadata": approval})
+    except errors.Conflict as error:
+        message = f"HealingRun {meta.name} has changed meanwhile: look at it, and approve again."
+        raise RefusedError(message) from error
     action = found.spec.policy.ladder[step - 1].action
     print(f"Approved step {step} ({action}) of {meta.namespace}/{meta.name} as {user}.")
     return 0

@@ -71,6 +71,10 @@ COMMANDS = (
     Subcommand("approve", "allow the step that a healing run waits for", "autoglm_cli.approve"),
     Subcommand("timeline", "print what a healing run did and when", "autoglm_cli.timeline"),
     Subcommand("export", "print healing runs as lines of JSON", "autoglm_cli.export"),
+    Subcommand("leases", "print what healing changed and will undo", "autoglm_cli.leases"),
+    Subcommand(
+        "undo", "pause healing, have all its changes undone and wait for it", "autoglm_cli.undo"
+    ),
 )
 
 

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _print(kube: KubeClient, options: argparse.Namespace) -> int:
-    for line in lines(await access.read_run(kube, options.namespace, options.run)):
+    for line in lines(await access.read_run(kube, options)):
         print(line)
     return 0
 

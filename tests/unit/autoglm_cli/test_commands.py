@@ -23,7 +23,7 @@ from autoglm_api.healingrun import (
 from autoglm_cli import approve, timeline
 from autoglm_cli import main as cli
 from autoglm_cli.access import RefusedError
-from autoglm_cli.settings import NoKubeconfigError, kubeconfig
+from autoglm_cli.settings import NoKubeconfigError, default_namespace, kubeconfig
 from episodes import NOW, a_run
 
 POD = ObjectRef(api_version="v1", kind="Pod", name="web-1", uid="u-1")
@@ -156,6 +156,35 @@ def test_uses_the_kubeconfig_that_kubectl_would(
     config.write_text("{}")
     monkeypatch.setenv("KUBECONFIG", f"{config}:/elsewhere")
     assert kubeconfig() == config
+
+
+@pytest.mark.parametrize(
+    ("content", "namespace"),
+    [
+        ("{}", "default"),
+        ("current-context: a\ncontexts: [{name: a, context: {namespace: team-a}}]", "team-a"),
+        ("current-context: a\ncontexts: [{name: b, context: {namespace: team-b}}]", "default"),
+        ("current-context: a\ncontexts: [{name: a, context: {cluster: c}}]", "default"),
+        ("just words", "default"),
+    ],
+)
+def test_uses_the_namespace_of_the_context(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str, namespace: str
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(content)
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    assert default_namespace() == namespace
+
+
+def test_a_kubeconfig_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("a: [")
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    with pytest.raises(NoKubeconfigError, match="cannot be read as a kubeconfig"):
+        default_namespace()
 
 
 def test_says_what_to_do_without_a_kubeconfig(
