@@ -102,17 +102,36 @@ def target_not_selected(case: Case) -> Denial | None:
 
 
 def duplicate(case: Case) -> Denial | None:
-    """Another open run has the same target and acts already, or is older and no less urgent."""
+    """Another open run has the same target and acts already, or is older and no less urgent.
+
+    So has one that ended, if it acted since this one was made and this one's pod is well: two
+    alerts about one workload were answered at once.
+    """
     run = case.seen.run
     mine = (run.metadata.creation_timestamp or "", run.metadata.name)
     for other in case.seen.others:
         if not other.is_open:
+            if _has_acted_since(case, other):
+                return Denial(
+                    Reason.DUPLICATE,
+                    f"HealingRun {other.name} acted on the target since this run was made, and the"
+                    " pod that its alert named is well.",
+                )
             continue
         if other.begun or ((other.created, other.name) < mine and not is_more_urgent(case, other)):
             return Denial(
                 Reason.DUPLICATE, f"HealingRun {other.name} for the same target is still open."
             )
     return None
+
+
+def _has_acted_since(case: Case, other: OtherRun) -> bool:
+    run, named = case.seen.run, case.seen.sighting.pod
+    created = run.metadata.creation_timestamp
+    if named is None or not is_ready(named) or run.status.steps or created is None:
+        return False
+    same = other.policy_uid == run.spec.policy.uid
+    return same and other.acted_at is not None and other.acted_at > _moment(created)
 
 
 def is_more_urgent(case: Case, other: OtherRun) -> bool:

@@ -1,6 +1,7 @@
 """Of two alerts about two pods of one workload, the run about the sick pod acts."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,13 +11,16 @@ from autoglm_operator.decisions.guards import Case, ending, holding
 from autoglm_operator.decisions.healing import Denial, Seen
 from episodes import NOW, OLDER, a_pod, a_run, a_sighting, another_run, seen, stamp
 
+LATER = NOW + timedelta(seconds=4)
 WELL, SICK = a_pod("web-1"), a_pod("web-2", ready=False, restarts=5)
 
 
 def a_case(named: str, **other: object) -> Case:
     pods = (WELL, SICK)
     pod = next(each for each in pods if each["metadata"]["name"] == named)
-    look = seen(sighting=a_sighting(pod, pods=pods), others=(another_run(is_open=True, **other),))
+    look = seen(
+        sighting=a_sighting(pod, pods=pods), others=(another_run(**{"is_open": True, **other}),)
+    )
     return Case(
         seen=look,
         target=target.resolve(a_run(), look.sighting),
@@ -44,6 +48,28 @@ def test_the_run_about_the_well_pod_waits_for_the_other() -> None:
     assert denied is not None
     assert denied.reason is Reason.DUPLICATE
     assert "pod web-2" in denied.message
+
+
+def test_the_run_about_the_well_pod_ends_once_the_other_has_healed_them() -> None:
+    """Seen on a busy machine: the other was done before this one was looked at again."""
+    denied = ending.duplicate(a_case("web-1", is_open=False, begun=True, acted_at=LATER))
+
+    assert denied is not None
+    assert "acted on the target since" in denied.message
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        a_case("web-2", is_open=False, begun=True, acted_at=LATER),
+        a_case("web-1", is_open=False, begun=True, acted_at=OLDER - timedelta(days=1)),
+        a_case("web-1", is_open=False),
+        a_case("web-1", is_open=False, begun=True, acted_at=LATER, policy_uid="p-2"),
+    ],
+    ids=["its pod is still sick", "before its alert", "without an action", "of another policy"],
+)
+def test_what_another_run_did_does_not_end_it(case: Case) -> None:
+    assert ending.duplicate(case) is None
 
 
 @pytest.mark.parametrize(
