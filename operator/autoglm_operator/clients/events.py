@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ class EventRecorder:
         self._clock = clock
         self._source = source
         # What was said lately, the oldest first, and how much of it about each object.
-        self._said: dict[_Key, float] = {}
+        self._said: OrderedDict[_Key, float] = OrderedDict()
         self._shares: Counter[str] = Counter()
         self._minor: deque[float] = deque()
         self.held_back = 0

@@ -2,7 +2,8 @@
 
 A key is a wake-up, never an order: however often it is added, it waits at most once and is never
 handled by two workers at a time. A failed key comes back with exponential backoff, a waiting one
-when it asked to. Never looks at what a key means.
+when it asked to. News go first: a key that was added does not wait behind thousands that merely
+come back, but for one of them in every few. Never looks at what a key means.
 
 Source: the semantics of client-go's workqueue (dirty and processing sets), written anew.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
     from autoglm_operator.runtime.clock import Clock
+
+NEWS_IN_A_ROW = 3
+"""Keys with news that are taken before one that comes back. Arbitrary, because neither must wait
+for ever."""
 
 K = TypeVar("K", bound="Hashable")
 log = logging.getLogger(__name__)
@@ -96,8 +101,10 @@ class WorkQueue(Generic[K]):
         self._rng = rng
         self._backoff = backoff or Backoff()
         self._metrics = metrics
-        self._ready: deque[K] = deque()
-        self._since: dict[K, float] = {}
+        # Keys that are due, with the time since when, in the order in which they became so.
+        self._news: OrderedDict[K, float] = OrderedDict()
+        self._back: OrderedDict[K, float] = OrderedDict()
+        self._in_a_row = 0
         self._processing: set[K] = set()
         self._dirty: set[K] = set()
         self._due: dict[K, float] = {}
@@ -107,17 +114,16 @@ class WorkQueue(Generic[K]):
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._ready)
+        return len(self._news) + len(self._back)
 
     def add(self, key: K) -> None:
         """Make a key due now; while it is in work, it becomes due when that ends."""
         if key in self._processing:
             self._dirty.add(key)
             return
-        if key in self._since:
+        if key in self._news:
             return
-        self._since[key] = self._clock.monotonic()
-        self._ready.append(key)
+        self._news[key] = self._back.pop(key, self._clock.monotonic())
         self._announce()
 
     def add_after(self, key: K, seconds: float) -> None:
@@ -152,7 +158,7 @@ class WorkQueue(Generic[K]):
         """Wait for a due key and take it into work."""
         while True:
             self._promote()
-            if self._ready:
+            if len(self):
                 return self._take()
             self._changed.clear()
             await self._wait()
@@ -165,12 +171,13 @@ class WorkQueue(Generic[K]):
             self.add(key)
 
     def _take(self) -> K:
-        key = self._ready.popleft()
-        waited = self._clock.monotonic() - self._since.pop(key)
+        news = bool(self._news) and (not self._back or self._in_a_row < NEWS_IN_A_ROW)
+        self._in_a_row = self._in_a_row + 1 if news else 0
+        key, since = (self._news if news else self._back).popitem(last=False)
         self._processing.add(key)
         if self._metrics is not None:
-            self._metrics.observe_wait(self.name, waited)
-            self._metrics.observe_queue(self.name, len(self._ready))
+            self._metrics.observe_wait(self.name, self._clock.monotonic() - since)
+            self._metrics.observe_queue(self.name, len(self))
         return key
 
     def _promote(self) -> None:
@@ -180,7 +187,14 @@ class WorkQueue(Generic[K]):
             # An entry that was superseded or discarded stays in the heap until its time.
             if self._due.get(key) == due:
                 del self._due[key]
-                self.add(key)
+                self._come_back(key)
+
+    def _come_back(self, key: K) -> None:
+        if key in self._processing:
+            self._dirty.add(key)
+        elif key not in self._news and key not in self._back:
+            self._back[key] = self._clock.monotonic()
+            self._announce()
 
     async def _wait(self) -> None:
         waits: set[asyncio.Future[Any]] = {asyncio.ensure_future(self._changed.wait())}
@@ -195,7 +209,7 @@ class WorkQueue(Generic[K]):
 
     def _announce(self) -> None:
         if self._metrics is not None:
-            self._metrics.observe_queue(self.name, len(self._ready))
+            self._metrics.observe_queue(self.name, len(self))
         self._changed.set()
 
 

@@ -24,6 +24,40 @@ async def test_a_key_waits_only_once_however_often_it_is_added() -> None:
     assert len(queue) == 0
 
 
+async def test_news_do_not_wait_behind_all_that_comes_back() -> None:
+    clock = ManualClock()
+    queue = a_queue(clock)
+    for number in range(10):
+        queue.add_after(f"held-{number}", 15)
+    await clock.advance(15)
+    taken = [await queue.get()]
+    for number in range(5):
+        queue.add(f"new-{number}")
+
+    taken += [await queue.get() for _ in range(7)]
+
+    held, new = "held-{}".format, "new-{}".format
+    assert taken == [held(0), new(0), new(1), new(2), held(1), new(3), new(4), held(2)]
+    assert len(queue) == 7
+
+
+async def test_a_key_that_comes_back_and_has_news_is_taken_once_and_early() -> None:
+    clock = ManualClock()
+    queue = a_queue(clock)
+    for number in range(3):
+        queue.add_after(f"held-{number}", 15)
+    await clock.advance(15)
+    taken = [await queue.get()]
+    queue.add("held-2")
+    queue.add_after("held-2", 0.1)
+    await clock.advance(1)
+
+    taken += [await queue.get() for _ in range(2)]
+
+    assert taken == ["held-0", "held-2", "held-1"]
+    assert len(queue) == 0
+
+
 async def test_a_key_that_changes_in_work_is_due_again_afterwards() -> None:
     queue = a_queue(ManualClock())
     queue.add("a")
