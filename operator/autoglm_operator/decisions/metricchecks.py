@@ -67,13 +67,15 @@ def texts(verify: Verification, catalogue: Catalogue) -> tuple[str, ...]:
 
 
 def queries(
-    verify: Verification, catalogue: Catalogue, target: Mapping[str, str]
+    verify: Verification, catalogue: Catalogue, target: Mapping[str, str], *, trusted: bool
 ) -> tuple[Query, ...]:
-    """The queries for one target.
+    """The queries for one target; one without a text must not or cannot be asked.
 
     Args:
-        verify: What the policy asks for.
+        verify: What a run has to prove: a copy of what its policy said, accepted or not.
         catalogue: The admin's queries by name; a name that it lacks gives a query without a text.
+        trusted: As for `problem_of`; elsewhere a query of its own is never asked, whatever became
+            of the policy since.
         target: The target's `namespace`, `name` and `kind`. Kubernetes names hold nothing that
             means anything in PromQL, so they can be put in as they are.
     """
@@ -83,6 +85,8 @@ def queries(
             text=_PLACEHOLDER.sub(lambda found: target[found[1]], _text(check, catalogue) or ""),
             good=check.threshold_range,
         )
+        if trusted or check.query is None
+        else Query(name=check.query, text="", good=check.threshold_range)
         for check in verify.metrics
     )
 

@@ -63,15 +63,22 @@ def test_a_query_of_its_own_needs_a_trusted_namespace() -> None:
 
 def test_the_target_is_put_into_the_query_and_nothing_else_is_touched() -> None:
     verify = _verify(_named(), _free('up{job=~"web$"}'))
-    first, second = metricchecks.queries(verify, CATALOGUE, TARGET)
+    first, second = metricchecks.queries(verify, CATALOGUE, TARGET, trusted=True)
     assert first.text == 'sum(errors{namespace="team-a",pod=~"web-.*"})'
     assert (first.name, second.name) == ("errors", 'up{job=~"web$"}')
     assert second.text == 'up{job=~"web$"}'
 
 
 def test_a_name_that_left_the_catalogue_gives_no_query() -> None:
-    (query,) = metricchecks.queries(_verify(_named("gone")), CATALOGUE, TARGET)
+    (query,) = metricchecks.queries(_verify(_named("gone")), CATALOGUE, TARGET, trusted=False)
     assert query.text == ""
+
+
+def test_a_copy_of_a_query_that_was_never_allowed_is_not_asked() -> None:
+    verify = _verify(_named(), _free("secrets_of_others"))
+    first, second = metricchecks.queries(verify, CATALOGUE, TARGET, trusted=False)
+    assert first.text
+    assert (second.name, second.text) == ("secrets_of_others", "")
 
 
 def test_what_is_parsed_has_a_word_in_each_place() -> None:
