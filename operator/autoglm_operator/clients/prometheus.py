@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 5.0
 """Limit of one query. Arbitrary, because a query that takes longer is no use for watching."""
 
-_REFUSED: Final = re.compile(r"HTTP Status Code 400 \(b(?P<quote>['\"])(?P<body>.*)(?P=quote)\)")
+_ANSWERED: Final = re.compile(
+    r"HTTP Status Code (?P<code>\d+) \(b(?P<quote>['\"])(?P<body>.*)(?P=quote)\)"
+)
+"""What the library says of an answer that is not 200."""
+_REFUSALS: Final = ("400", "422")
+"""A query that cannot be parsed, or not be evaluated. Source: Prometheus' HTTP API."""
+_STRANGERS: Final = ("401", "403")
 
 
 class PrometheusError(Exception):
@@ -65,7 +71,7 @@ class Prometheus:
                 answer = await asyncio.to_thread(self._ask, text)
         except TimeoutError as error:
             raise PrometheusError(f"No answer within {limit:g} s.") from error
-        return _samples(answer)
+        return samples_of(answer)
 
     async def problem_of(self, text: str) -> str | None:
         """Why a query is none, in Prometheus' own words; None if it can be evaluated.
@@ -96,14 +102,15 @@ class Prometheus:
                 text, {"timeout": f"{TIMEOUT_SECONDS:g}s"}, TIMEOUT_SECONDS
             )
         except PrometheusApiClientException as error:
-            raise _explained(error) from error
+            raise explained(error) from error
         except (RequestException, OSError, ValueError, KeyError) as error:
             raise PrometheusError(f"Prometheus does not answer: {type(error).__name__}.") from error
         finally:
             session.close()
 
 
-def _samples(answer: object) -> list[float]:
+def samples_of(answer: object) -> list[float]:
+    """The samples of an answer to an instant query; other answers have none."""
     if not isinstance(answer, list):
         return []
     found = list(cast("Iterable[Any]", answer))
@@ -113,10 +120,18 @@ def _samples(answer: object) -> list[float]:
     return [float(each["value"][1]) for each in found if "value" in each]
 
 
-def _explained(error: PrometheusApiClientException) -> PrometheusError:
-    found = _REFUSED.match(str(error))
+def explained(error: PrometheusApiClientException) -> PrometheusError:
+    """What an answer other than 200 says, which the library gives as text only."""
+    found = _ANSWERED.match(str(error))
     if found is None:
-        return PrometheusError("Prometheus answered, but not with 200.")
+        return PrometheusError("Prometheus gave no answer that can be read.")
+    if found["code"] in _STRANGERS:
+        return PrometheusError(
+            f"Prometheus answered {found['code']}: check the chart's"
+            " verification.prometheus.tokenSecret."
+        )
+    if found["code"] not in _REFUSALS:
+        return PrometheusError(f"Prometheus answered {found['code']} instead of 200.")
     try:
         body = found["body"].encode().decode("unicode_escape")
         return QueryRefusedError(str(json.loads(body)["error"]))
