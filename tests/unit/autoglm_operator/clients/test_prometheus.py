@@ -6,7 +6,6 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from autoglm_operator.clients import prometheus
 from autoglm_operator.clients.prometheus import PrometheusError, QueryRefusedError
 
-
 ANSWERS: dict[str, tuple[object, list[float | None]]] = {
     "empty": ([], []),
     "no list": ("nothing", []),
