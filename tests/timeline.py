@@ -7,7 +7,7 @@ measured. Never measures speed: an upper limit says "it happened at all", a lowe
 import asyncio
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import kube
 
@@ -21,21 +21,27 @@ class Window:
 
     earliest: float
     latest: float
+    from_now: bool = False
+    """Whether they count from when the waiting begins, not from the timeline's start."""
+
+    def after(self, now: float) -> "Window":
+        """The same window in seconds since the timeline's start."""
+        return Window(self.earliest + now, self.latest + now) if self.from_now else self
 
     def __str__(self) -> str:
         return f"{self.earliest:g}-{self.latest:g} s"
 
 
 def between(earliest: float, latest: float) -> Window:
-    """Return the window from `earliest` to `latest` seconds."""
+    """Return the window from `earliest` to `latest` seconds after the timeline's start."""
     if not 0 <= earliest < latest:
         raise ValueError(f"A window needs 0 <= earliest < latest, not {earliest} and {latest}.")
     return Window(earliest, latest)
 
 
 def within(latest: float) -> Window:
-    """Return the window from now to `latest` seconds."""
-    return between(0, latest)
+    """Return the window from now to `latest` seconds later, whenever the waiting begins."""
+    return replace(between(0, latest), from_now=True)
 
 
 @dataclass
@@ -114,7 +120,8 @@ class _Waiting:
 
     def pauses(self) -> Generator[float, None, None]:
         """Yield how long to sleep before each next look; end when the probe is true."""
-        timeline, window = self.timeline, self.window
+        timeline = self.timeline
+        window = self.window.after(timeline.now)
         while True:
             looked_at = timeline.now
             so, last = self._look()

@@ -60,7 +60,14 @@ def test_fails_what_does_not_come(line: Timeline) -> None:
 def test_fails_what_comes_only_because_the_look_took_long(line: Timeline, clock: Clock) -> None:
     clock.sleep(10)
     with pytest.raises(AssertionError, match=r"Only at 10\.0 s"):
-        line.want(within(3), "the node is gone", lambda: True)
+        line.want(between(0, 3), "the node is gone", lambda: True)
+
+
+def test_within_counts_from_when_the_waiting_begins(line: Timeline, clock: Clock) -> None:
+    clock.sleep(100)
+    assert line.want(within(3), "it is so", lambda: clock.seconds >= 202) == pytest.approx(102)
+    with pytest.raises(AssertionError, match="Not within 102-105 s"):
+        line.want(within(3), "it is so", lambda: False)
 
 
 def test_counts_an_unreachable_server_as_not_yet_and_says_so(line: Timeline) -> None:
