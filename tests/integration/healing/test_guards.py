@@ -156,7 +156,8 @@ def test_the_cluster_acts_on_as_many_targets_at_a_time_as_the_administrator_says
     scene = workloads
     policy = scene.make_policy(
         guards=guards(maxConcurrent=10, storm={"maxUnhealthy": "100%"}),
-        verify={"stabilization": "2s", "timeout": "60s"},
+        # Longer than the time between two looks at what is used.
+        verify={"stabilization": "7s", "timeout": "60s"},
     )
     runs = [scene.start_run(policy, scene.pods.sicken(name)) for name in WORKLOADS]
 
