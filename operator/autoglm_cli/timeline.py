@@ -54,6 +54,8 @@ def _entries(run: HealingRun) -> Iterator[Entry]:
         yield approval.at, f"step {approval.step} approved by {approval.by}"
     if status.finished_at is not None:
         yield status.finished_at, "run ended"
+    if status.alert_gone_at is not None:
+        yield status.alert_gone_at, "alert known to fire no more"
 
 
 def _of_step(number: int, step: StepRecord) -> Iterator[Entry]:
@@ -69,17 +71,39 @@ def _of_step(number: int, step: StepRecord) -> Iterator[Entry]:
     if step.healthy_since is not None:
         yield step.healthy_since, f"{name}: target healthy{_shown(step.after)}"
     if step.verified_at is not None:
-        yield step.verified_at, f"{name} {'helped' if step.helped else 'did not help'}"
+        # What was healthy was shown above.
+        seen = "" if step.healthy_since is not None else _shown(step.after)
+        yield step.verified_at, f"{name} {'helped' if step.helped else 'did not help'}{seen}"
     lease = step.lease
     if lease is not None and lease.reverted_at is not None:
         yield lease.reverted_at, f"{name} {lease.state}: {lease.field} {lease.message or ''}"
 
 
 def _shown(evidence: Evidence | None) -> str:
-    if evidence is None or evidence.workload is None:
+    if evidence is None:
         return ""
-    pods = evidence.workload
-    return f" ({pods.available} of {pods.desired} pods available, {pods.restarts} restarts)"
+    seen = ", ".join(_seen(evidence))
+    return f" ({seen})" if seen else ""
+
+
+def _seen(evidence: Evidence) -> Iterator[str]:
+    pods, disk, node = evidence.workload, evidence.disk, evidence.node
+    if pods is not None:
+        yield f"{pods.available} of {pods.desired} pods available"
+        yield f"{pods.restarts} restarts"
+    if disk is not None and disk.free_bytes is not None:
+        yield f"{disk.free_bytes} bytes free"
+    if disk is not None and disk.free_inodes is not None:
+        yield f"{disk.free_inodes} inodes free"
+    if disk is not None and disk.pressure:
+        yield "DiskPressure"
+    if node is not None:
+        yield "Ready" if node.ready else "not Ready"
+        yield f"{node.pods} pods to displace"
+    if node is not None and node.recovery_seconds is not None:
+        yield f"available elsewhere after {node.recovery_seconds} s"
+    for metric in evidence.metrics:
+        yield f"{metric.name} {metric.value or 'without data'}{'' if metric.good else ', not good'}"
 
 
 def _standing(run: HealingRun) -> str:

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from autoglm_api.conditions import ConditionType, Reason, set_condition
-from autoglm_api.healingevidence import Evidence, WorkloadEvidence
+from autoglm_api.healingevidence import (
+    DiskEvidence,
+    Evidence,
+    MetricReading,
+    NodeEvidence,
+    WorkloadEvidence,
+)
 from autoglm_api.healingladder import ActionName
 from autoglm_api.healingrun import (
     ApprovalRecord,
@@ -132,6 +138,50 @@ def test_a_timeline_tells_what_happened_in_its_order() -> None:
     ]
     assert "+60.000 s" in events[1]
     assert last == "Succeeded: not looked at yet"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "shown"),
+    [
+        (Evidence(), ""),
+        (
+            Evidence(disk=DiskEvidence(free_bytes=7, free_inodes=3, pressure=True)),
+            " (7 bytes free, 3 inodes free, DiskPressure)",
+        ),
+        (Evidence(disk=DiskEvidence(pressure=False)), ""),
+        (
+            Evidence(node=NodeEvidence(ready=False, schedulable=True, pods=4)),
+            " (not Ready, 4 pods to displace)",
+        ),
+        (
+            Evidence(node=NodeEvidence(ready=True, schedulable=False, pods=0, recovery_seconds=9)),
+            " (Ready, 0 pods to displace, available elsewhere after 9 s)",
+        ),
+        (
+            Evidence(
+                metrics=(
+                    MetricReading(name="errors", value="0.4", good=False),
+                    MetricReading(name="queue", good=False),
+                    MetricReading(name="up", value="1", good=True),
+                )
+            ),
+            " (errors 0.4, not good, queue without data, not good, up 1)",
+        ),
+    ],
+)
+def test_what_was_seen_is_shown(evidence: Evidence, shown: str) -> None:
+    step = StepRecord(
+        action=ActionName.RESTART,
+        intent=Intent(verb=IntentVerb.EVICT, object=POD),
+        started_at=NOW,
+        verified_at=NOW,
+        helped=False,
+        after=evidence,
+    )
+    run = a_run(HealingRunStatus(steps=(step,), alert_gone_at=NOW + _after(1)))
+    *_, verified, gone, _ = timeline.lines(run)
+    assert verified.endswith(f"step 1 Restart did not help{shown}")
+    assert gone.endswith("alert known to fire no more")
 
 
 def test_a_refused_step_says_why() -> None:
