@@ -21,10 +21,11 @@ import httpx
 from autoglm_api.routing import RoutingDocument, RoutingTable, Upstream, seal
 from autoglm_dataplane.router_agent.agent import Agent, Intervals
 from autoglm_dataplane.router_agent.applier import Applier
-from autoglm_dataplane.router_agent.haproxy import HAProxy
+from autoglm_dataplane.router_agent.haproxy import HAProxy, HAProxyUnreachableError
 from autoglm_dataplane.router_agent.lane import Lane
 from autoglm_dataplane.router_agent.layout import Layout, Ports
 from autoglm_dataplane.router_agent.measures import Measures
+from autoglm_dataplane.router_agent.observed import is_staying
 from autoglm_dataplane.router_agent.pins import Pins
 from autoglm_dataplane.router_agent.store import Store
 from autoglm_dataplane.serving.probes import new_registry
@@ -85,9 +86,16 @@ class Pod:
         )
         log.close()
         async with asyncio.timeout(START_SECONDS):
-            while not await self.answers():
+            while not (await self.answers() and await self._is_known()):
                 assert self.process.poll() is None, self.log()
                 await asyncio.sleep(0.02)
+
+    async def _is_known(self) -> bool:
+        """Whether the master knows its worker, which opens its ports a moment before."""
+        try:
+            return is_staying(await self.haproxy.ask("@1 show info"))
+        except HAProxyUnreachableError:
+            return False
 
     async def answers(self) -> bool:
         """Whether HAProxy's port for clients is open."""
