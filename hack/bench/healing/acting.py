@@ -9,12 +9,13 @@ import contextlib
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Final
 
 from bench.healing.alerts import Object
-from bench.healing.stage import ACTED, Stage, StormError, until
+from bench.healing.stage import ACTED, Stage, StormError, now, until
 from kube import Kube, KubeError, KubeUnreachableError
 from kubeconfig import Object as Pod
 from sick_pods import a_web_deployment
@@ -112,7 +113,8 @@ def latencies(stage: Stage, count: int = TARGETS) -> list[float]:
         sick = [pod["metadata"]["name"] for pod in kube.list("Pod", ACTED)]
         for pod in kube.list("Pod", ACTED):
             kubelet.show(pod, ready=False)
-        program = stage.sender(ACTED, sick, 1, rate=1.0)
+        # An alert that is older than its pod would be about another one.
+        program = stage.sender(ACTED, sick, 1, rate=1.0, starts_at=now())
         program.go()
         sent: dict[str, float] = {}
         for report in program.reports():
@@ -123,8 +125,17 @@ def latencies(stage: Stage, count: int = TARGETS) -> list[float]:
             until("pods go", lambda: kubelet.gone.keys() >= sent.keys(), ACTION_SECONDS)
         missing = sorted(sent.keys() - kubelet.gone.keys())
         if missing:
-            raise StormError(f"{len(missing)} alerts led to no action, among them {missing[0]}")
+            raise StormError(f"{len(missing)} alerts led to no action: {_reasons(kube)}")
         return [kubelet.gone[pod] - moment for pod, moment in sent.items()]
+
+
+def _reasons(kube: Kube) -> dict[str, int]:
+    """Why runs go on, wait or ended."""
+    found = Counter[str]()
+    for run in kube.list("HealingRun", ACTED):
+        conditions: list[Object] = run.get("status", {}).get("conditions") or []
+        found.update(each["reason"] for each in conditions if each["type"] == "Progressing")
+    return dict(found)
 
 
 def _ready(kube: Kube) -> int:

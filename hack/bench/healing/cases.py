@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from bench.healing import alerts, figures, memory
+from bench.healing import alerts, consumption, figures
 from bench.healing.stage import DELIVERED, RECEIVERS, Program, Stage, StormError, until
 from healing_processes import HealingProcess
 
@@ -32,6 +32,8 @@ class Work:
 
     count: int
     seconds: float
+    cpu_seconds: float = 0.0
+    """CPU time of those who did it; however busy the machine is, this stays."""
 
     @property
     def per_second(self) -> float:
@@ -39,7 +41,16 @@ class Work:
         return figures.rate(self.count, self.seconds)
 
     def __add__(self, other: "Work") -> "Work":
-        return Work(self.count + other.count, self.seconds + other.seconds)
+        return Work(
+            self.count + other.count,
+            self.seconds + other.seconds,
+            self.cpu_seconds + other.cpu_seconds,
+        )
+
+    @property
+    def cpu_milliseconds(self) -> float:
+        """CPU time of each."""
+        return self.cpu_seconds / self.count * 1000
 
 
 @dataclass
@@ -54,6 +65,8 @@ class Delivered:
     repeated: int = 0
     begun: float = float("inf")
     ended: float = 0.0
+    cpu_seconds: float = 0.0
+    """CPU time of the receivers meanwhile."""
 
     def add(self, report: dict[str, Any]) -> None:
         """Count one more."""
@@ -67,7 +80,7 @@ class Delivered:
     @property
     def work(self) -> Work:
         """From the first attempt to the last acknowledgement."""
-        return Work(len(self.acknowledged), self.ended - self.begun)
+        return Work(len(self.acknowledged), self.ended - self.begun, self.cpu_seconds)
 
 
 Watching = Callable[[Delivered], None]
@@ -81,7 +94,8 @@ def baseline(stage: Stage, pods: Sequence[str]) -> Work:
         program.go()
     done = [report for program in programs for report in program.reports()]
     begun, ended = min(each["begun"] for each in done), max(each["ended"] for each in done)
-    return Work(sum(each["count"] for each in done), ended - begun)
+    cpu = sum(each["cpu_seconds"] for each in done)
+    return Work(sum(each["count"] for each in done), ended - begun, cpu)
 
 
 def deliver(program: Program, watching: Watching = lambda _: None) -> Delivered:
@@ -101,7 +115,11 @@ def deliver(program: Program, watching: Watching = lambda _: None) -> Delivered:
 
 def storm(stage: Stage, pods: Sequence[str], rate: float, watching: Watching) -> Delivered:
     """Deliver alerts about pods; all at once if the rate is 0."""
-    return deliver(stage.sender(DELIVERED, pods, PER_DELIVERY, rate), watching)
+    program = stage.sender(DELIVERED, pods, PER_DELIVERY, rate)
+    before = _cpu(stage)
+    delivered = deliver(program, watching)
+    delivered.cpu_seconds = _cpu(stage) - before
+    return delivered
 
 
 @dataclass
@@ -166,9 +184,14 @@ def drain(stage: Stage) -> float:
     return max(0.0, time.monotonic() - begun - STEADY_LOOKS * STEADY_SECONDS)
 
 
+def _cpu(stage: Stage) -> float:
+    """CPU time of all receivers so far; one that was started anew begins at nothing."""
+    return sum(consumption.cpu_seconds(each.pid) for each in stage.receivers)
+
+
 def memory_of(stage: Stage) -> dict[str, float]:
     """Resident MiB of each process by its name."""
     return {
-        f"{each.subcommand} {each.uid}": memory.resident_mebibytes(each.pid)
+        f"{each.subcommand} {each.uid}": consumption.resident_mebibytes(each.pid)
         for each in stage.processes
     }

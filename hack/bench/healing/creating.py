@@ -38,6 +38,7 @@ class Created:
     count: int
     begun: float
     ended: float
+    cpu_seconds: float
 
 
 async def create(task: Task) -> None:
@@ -56,11 +57,11 @@ async def create(task: Task) -> None:
     await kube.get(kinds.NAMESPACE, None, namespace)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
-    begun, todo = time.monotonic(), iter(runs)
+    begun, cpu, todo = time.monotonic(), time.process_time(), iter(runs)
     async with asyncio.TaskGroup() as tasks:
         for _ in range(task.concurrency):
             tasks.create_task(_work(kube, todo))
-    created = Created(len(runs), begun, time.monotonic())
+    created = Created(len(runs), begun, time.monotonic(), time.process_time() - cpu)
     await kube.close()
     print(json.dumps(asdict(created)), flush=True)
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
@@ -104,7 +105,14 @@ class Stage:
         """The policy of a namespace."""
         return HealingPolicy.read(self.policies[namespace])
 
-    def sender(self, namespace: str, pods: Sequence[str], size: int, rate: float = 0.0) -> Program:
+    def sender(
+        self,
+        namespace: str,
+        pods: Sequence[str],
+        size: int,
+        rate: float = 0.0,
+        starts_at: str | None = None,
+    ) -> Program:
         """A sender that is ready to deliver alerts about pods."""
         ports = [receiver.webhook_port for receiver in self.receivers]
         load = Load(
@@ -113,7 +121,7 @@ class Stage:
             token=self.token,
             namespace=namespace,
             pods=list(pods),
-            starts_at=self.starts_at,
+            starts_at=starts_at or self.starts_at,
             per_delivery=size,
             alerts_per_second=rate,
         )
@@ -188,7 +196,7 @@ class Stage:
         return program
 
 
-def prepared(directory: Path, starts_at: str) -> Stage:
+def prepared(directory: Path) -> Stage:
     """Install what the processes need; nothing runs yet."""
     config = Path(os.environ["KUBECONFIG"])
     kube = Kube(kubeconfig.load(config))
@@ -202,12 +210,17 @@ def prepared(directory: Path, starts_at: str) -> Stage:
         directory=directory,
         trust=Trust.made(directory / "tls"),
         token=token_of(kube, RELEASE, "alertmanager"),
-        starts_at=starts_at,
+        starts_at=now(),
         policies={
             namespace: kube.create(_policy(), namespace)
             for namespace in (DELIVERED, CREATED, ACTED)
         },
     )
+
+
+def now() -> str:
+    """The time, as an alert says since when it fires."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def until(what: str, ready: Callable[[], object], seconds: float = START_SECONDS) -> None:

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -99,7 +98,8 @@ class Bench:
         drained = cases.drain(self.stage)
         self._say(
             f"baseline {when}: {work.count} runs created in {work.seconds:.1f} s,"
-            f" {work.per_second:.0f}/s; the healer was done {drained:.1f} s later"
+            f" {work.per_second:.0f}/s, {work.cpu_milliseconds:.2f} ms of CPU each; the healer was"
+            f" done {drained:.1f} s later"
         )
         return work
 
@@ -111,7 +111,8 @@ class Bench:
         work = delivered.work
         self._say(
             f"{name}: {work.count} alerts stored in {work.seconds:.1f} s, {work.per_second:.0f}/s,"
-            f" {delivered.repeated} repetitions; the healer was done {drained:.1f} s later"
+            f" {work.cpu_milliseconds:.2f} ms of CPU each, {delivered.repeated} repetitions; the"
+            f" healer was done {drained:.1f} s later"
         )
         self._say(_spread(f"{name}: acknowledgement, s", delivered.waits))
         return delivered
@@ -191,10 +192,9 @@ async def _runs(stage: Stage, namespace: str) -> list[alerts.Object]:
 @contextlib.contextmanager
 def _stage() -> Generator[Stage]:
     directory = Path(tempfile.mkdtemp(prefix="bench-healing-"))
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
     stage: Stage | None = None
     try:
-        stage = prepared(directory, now)
+        stage = prepared(directory)
         yield stage
     finally:
         if stage is not None:

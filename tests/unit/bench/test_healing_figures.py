@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.healing import alerts, cases, figures, memory, sending
+from bench.healing import alerts, cases, consumption, figures, sending
 
 GOOD = {
     "lost": 0.0,
@@ -128,6 +128,12 @@ def test_pods_are_distinct_and_portions_lose_none() -> None:
 def test_reads_memory_in_mebibytes() -> None:
     status = "Name:\tpython\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\n"
 
-    assert memory.read(status, "VmRSS") == 100
+    assert consumption.memory(status, "VmRSS") == 100
     with pytest.raises(ValueError, match="VmSwap"):
-        memory.read(status, "VmSwap")
+        consumption.memory(status, "VmSwap")
+
+
+def test_reads_cpu_time_behind_any_name() -> None:
+    after = "S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20"
+
+    assert consumption.cpu_ticks(f"42 (a) b (python 3)) {after}") == 300
