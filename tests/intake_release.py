@@ -6,6 +6,7 @@ Exists so that tests on real nodes post to it and rotate what it trusts. Never c
 import base64
 import contextlib
 import json
+import secrets
 import ssl
 import subprocess
 from collections.abc import Generator
@@ -19,7 +20,7 @@ import programs
 from client_certificates import ClientAuthority, a_client_authority
 from demo import kubectl, stage
 from demo_stage import forget_definitions
-from kube import Kube
+from kube import Kube, KubeError
 from kubeconfig import Object
 from timeline import Timeline, within
 
@@ -67,11 +68,20 @@ class Intake:
         """Replace the Secret of static tokens."""
         data = base64.b64encode("\n".join(tokens).encode()).decode()
         self.kube.patch("Secret", "alert-tokens", SYSTEM, {"data": {"sender": data}})
+        self._deliver()
 
     def authorities(self, *authorities: ClientAuthority) -> None:
         """Replace the Secret with the authorities of callers."""
         data = base64.b64encode(b"".join(each.pem for each in authorities)).decode()
         self.kube.patch("Secret", "alert-callers", SYSTEM, {"data": {"ca.crt": data}})
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Let the kubelets bring changed Secrets now: they look when a pod changes, and else once
+        in a minute or two."""
+        change = {"metadata": {"annotations": {"looked-at": secrets.token_hex(4)}}}
+        for pod in self.kube.list("Pod", SYSTEM, "app.kubernetes.io/component=receiver"):
+            self.kube.patch("Pod", pod["metadata"]["name"], SYSTEM, change)
 
 
 def ca_of(kube: Kube) -> str:
@@ -132,7 +142,8 @@ def _install() -> None:
 
 def _clear(kube: Kube) -> None:
     helm = programs.ensure(["helm"])["helm"]
-    with contextlib.suppress(LookupError):  # the kinds are not there if nothing was installed
+    # Kinds that are not there, or that were there before: nothing was installed.
+    with contextlib.suppress(LookupError, KubeError):
         for run in kube.list("HealingRun", TEAM):
             kube.delete("HealingRun", run["metadata"]["name"], TEAM)
     words = ["uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait"]
