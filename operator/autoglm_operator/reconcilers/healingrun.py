@@ -22,7 +22,15 @@ from autoglm_operator.clients import errors
 from autoglm_operator.clients.events import EventRecorder
 from autoglm_operator.clients.kube import KubeClient
 from autoglm_operator.decisions import episode, guards, leases, news
-from autoglm_operator.decisions.healing import Actions, Outcome, OutcomeKind, Pauses, Plan, Seen
+from autoglm_operator.decisions.healing import (
+    Actions,
+    Outcome,
+    OutcomeKind,
+    Pauses,
+    Plan,
+    Seen,
+    Sighting,
+)
 from autoglm_operator.decisions.surroundings import AlertNews, Budget, Load
 from autoglm_operator.reconcilers import acceptance, census, lookout, nodes
 from autoglm_operator.reconcilers.admission import AdmissionProof
@@ -109,10 +117,13 @@ class HealingRunReconciler:
             seen = await self._counted(seen)
             plan = self._decide(seen)
         if plan.call is not None and episode.begins(seen.run.status):
-            seen = replace(seen, news=await self._deps.alert_watch.look(seen.run))
-            if plan.action is ActionName.RESTART:
-                seen = replace(seen, sighting=await lookout.with_logs(self._deps.kube, seen))
-            seen = await self._counted(replace(seen, dead_man=self._deps.alert_watch.frozen()))
+            told, sighting = await asyncio.gather(
+                self._deps.alert_watch.look(seen.run), self._with_evidence(seen, plan)
+            )
+            seen = replace(
+                seen, news=told, sighting=sighting, dead_man=self._deps.alert_watch.frozen()
+            )
+            seen = await self._counted(seen)
             async with self._start:
                 plan = self._decide(seen)
                 run = await self._reserve(seen.run, plan)
@@ -126,6 +137,12 @@ class HealingRunReconciler:
             run = await self._journal(run, plan.status)
         await self._tell(seen.run.status, run)
         return plan, run
+
+    async def _with_evidence(self, seen: Seen, plan: Plan) -> Sighting:
+        """What is seen of the target, with what the action would make unreadable."""
+        if plan.action is not ActionName.RESTART:
+            return seen.sighting
+        return await lookout.with_logs(self._deps.kube, seen)
 
     async def _read(self, key: ObjectKey) -> HealingRun | None:
         found = await self._deps.kube.get(kinds.HEALING_RUN, key.namespace, key.name)

@@ -21,6 +21,10 @@ from autoglm_operator.reconcilers import nodes, scaling
 OWNERS_LIMIT: Final = 8
 """Controllers that are followed upwards. Arbitrary, because nobody nests workloads deeper."""
 
+LOGS_SECONDS: Final = 2.0
+"""How long a repair waits for a log. Arbitrary: a healthy kubelet answers within milliseconds, and
+one that is cut off never does."""
+
 _REPLICATED: Final = (*target.WORKLOADS, kinds.REPLICA_SET)
 
 
@@ -100,21 +104,23 @@ async def look(kube: Reader, run: HealingRun) -> Sighting:
 async def with_logs(kube: LogReader, seen: Seen) -> Sighting:
     """The sighting with the last words of the failing container; without them if there are none.
 
-    Nothing waits for them: a container that has left no log is no reason not to replace it.
+    Nothing waits long for them: a container that has left no log, or a node that does not answer,
+    is no reason not to replace it.
     """
     found = restart.failing_container(seen.run, seen.sighting)
     if found is None:
         return seen.sighting
     pod, container, previous = found
     try:
-        text = await kube.last_words(
-            seen.run.metadata.namespace,
-            pod,
-            container,
-            previous=previous,
-            limit_bytes=LOGS_LIMIT,
-        )
-    except errors.ApiError:
+        async with asyncio.timeout(LOGS_SECONDS):
+            text = await kube.last_words(
+                seen.run.metadata.namespace,
+                pod,
+                container,
+                previous=previous,
+                limit_bytes=LOGS_LIMIT,
+            )
+    except (errors.ApiError, TimeoutError):
         return seen.sighting
     return replace(seen.sighting, logs=text[-LOGS_LIMIT:] or None)
 

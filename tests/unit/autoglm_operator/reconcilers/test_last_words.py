@@ -1,5 +1,6 @@
 """What the healer keeps of the log of a failing container."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,6 +21,7 @@ class FakeLogs:
 
     text: str = ""
     error: errors.ApiError | None = None
+    hangs: bool = False
     asked: list[tuple[str, str, bool]] = field(default_factory=list[tuple[str, str, bool]])
 
     async def last_words(
@@ -27,6 +29,8 @@ class FakeLogs:
     ) -> str:
         assert (namespace, limit_bytes) == ("team-a", LOGS_LIMIT)
         self.asked.append((pod, container, previous))
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
         return self.text
@@ -50,6 +54,19 @@ async def test_keeps_the_last_words_of_the_failing_container(
     found = await lookout.with_logs(logs, episodes.seen(sighting=episodes.a_sighting(pod)))
 
     assert found.logs == kept
+    assert logs.asked == [("web-1", "main", True)]
+
+
+async def test_a_node_that_does_not_answer_keeps_nobody_from_repairing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lookout, "LOGS_SECONDS", 0.01)
+    logs, pod = FakeLogs("too late", hangs=True), a_pod(ready=False, restarts=5)
+
+    async with asyncio.timeout(10):
+        found = await lookout.with_logs(logs, episodes.seen(sighting=episodes.a_sighting(pod)))
+
+    assert found.logs is None
     assert logs.asked == [("web-1", "main", True)]
 
 
