@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from autoglm_api.conditions import ConditionType, find_condition
 from autoglm_api.healingevidence import Evidence
@@ -47,7 +47,10 @@ def _entries(run: HealingRun) -> Iterator[Entry]:
     alert, status = run.spec.alert, run.status
     yield alert.starts_at, f"alert {alert.name} began to fire ({alert.source})"
     if run.metadata.creation_timestamp:
-        yield datetime.fromisoformat(run.metadata.creation_timestamp), "run stored"
+        stored = datetime.fromisoformat(run.metadata.creation_timestamp)
+        # The API server cuts its times to seconds.
+        same = stored <= alert.starts_at < stored + timedelta(seconds=1)
+        yield alert.starts_at if same else stored, "run stored"
     for number, step in enumerate(status.steps, start=1):
         yield from _of_step(number, step)
     for approval in status.approvals:

@@ -184,6 +184,16 @@ def test_what_was_seen_is_shown(evidence: Evidence, shown: str) -> None:
     assert gone.endswith("alert known to fire no more")
 
 
+def test_a_run_is_stored_after_its_alert_although_its_time_is_cut_to_seconds() -> None:
+    run = a_run()
+    meta = run.metadata.model_copy(update={"creation_timestamp": "2026-03-01T11:59:00Z"})
+    alert = run.spec.alert.model_copy(update={"starts_at": NOW - _after(59.5)})
+    spec = run.spec.model_copy(update={"alert": alert})
+    _, first, second, _ = timeline.lines(run.model_copy(update={"metadata": meta, "spec": spec}))
+    assert "began to fire" in first
+    assert second.endswith("+0.000 s  run stored")
+
+
 def test_a_refused_step_says_why() -> None:
     refused = StepRecord(
         action=ActionName.RESTART,
