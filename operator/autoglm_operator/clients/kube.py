@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 import time
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -324,6 +325,8 @@ class KubeClient:
         return code, data, response.headers
 
 
+_NAME = re.compile(r"(?!\.{1,2}$)[-._:A-Za-z0-9]+")
+"""Source: path.IsValidPathSegmentName of k8s.io/apimachinery, without what a URL would change."""
 LOG_BYTES = 64 * 1024
 """Most that is asked of a log. Arbitrary, because a hundred lines are rarely more."""
 READS = frozenset({"get", "list", "log", "review"})
@@ -342,7 +345,16 @@ METHODS = {
 def path(
     kind: Kind, namespace: str | None, name: str | None = None, subresource: str | None = None
 ) -> str:
-    """Where the API server keeps an object or a list; names need no quoting, they are DNS names."""
+    """Where the API server keeps an object or a list.
+
+    Names come from labels of alerts as well, so that a sender chooses them.
+
+    Raises:
+        errors.NotFound: the name would mean something else in a URL, so nothing has it.
+    """
+    for each in (namespace, name):
+        if each and not _NAME.fullmatch(each):
+            raise errors.NotFound(404, "NotFound", f"No object can have the name {each[:63]!r}.")
     parts = ["/apis", kind.group, kind.version] if kind.group else ["/api", kind.version]
     if kind.namespaced and namespace:
         parts += ["namespaces", namespace]

@@ -1,0 +1,42 @@
+"""Where the API server keeps things; no name leads to anything else."""
+
+import pytest
+
+from autoglm_api import kinds
+from autoglm_operator.clients import errors
+from autoglm_operator.clients.kube import path
+
+
+def test_a_path_names_one_object() -> None:
+    assert path(kinds.POD, "team-a", "web-1") == "/api/v1/namespaces/team-a/pods/web-1"
+    assert path(kinds.NODE, None, "node1") == "/api/v1/nodes/node1"
+    where = "/apis/apps/v1/namespaces/team-a/deployments/web/scale"
+    assert path(kinds.DEPLOYMENT, "team-a", "web", "scale") == where
+
+
+@pytest.mark.parametrize("name", ["10.0.0.1", "ip-10-0-0-1.ec2.internal", "system:node:a", "A_b"])
+def test_whatever_kubernetes_allows_as_a_name_is_one(name: str) -> None:
+    assert path(kinds.NODE, None, name) == f"/api/v1/nodes/{name}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        ".",
+        "../../kube-system/pods/x",
+        "%2e%2e",
+        "x/log",
+        "x?watch=1",
+        "x#",
+        "x y",
+        "x\n",
+        "é",
+        "x\\y",
+    ],
+)
+def test_nothing_has_a_name_that_means_something_in_a_url(name: str) -> None:
+    with pytest.raises(errors.NotFound, match="can have"):
+        path(kinds.POD, "team-a", name)
+    with pytest.raises(errors.NotFound, match="can have"):
+        path(kinds.POD, name, "web-1")
