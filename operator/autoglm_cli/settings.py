@@ -8,19 +8,20 @@ import yaml
 
 
 class NoKubeconfigError(Exception):
-    """There is none; the text says what to do."""
+    """There is none that can be used; the text says what to do."""
 
 
 def kubeconfig() -> Path | None:
     """The file; None inside a pod without one, where the pod's own account serves.
 
     Raises:
-        NoKubeconfigError: there is none, and this is no pod.
+        NoKubeconfigError: there is none, and this is no pod; or it names no cluster.
     """
     named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
     # A user without an entry in the password database, as in a pod, has no home.
     path = Path(named or os.path.expanduser("~/.kube/config"))  # noqa: PTH111 - it never fails
     if path.is_file():
+        _context(path)
         return path
     if os.environ.get("KUBERNETES_SERVICE_HOST"):
         return None
@@ -35,18 +36,26 @@ def default_namespace() -> str:
         NoKubeconfigError: as `kubeconfig`.
     """
     path = kubeconfig()
-    document = {} if path is None else _document(path)
-    current = document.get("current-context")
-    contexts = cast("list[dict[str, Any]]", document.get("contexts") or [])
-    named = (each.get("context") for each in contexts if each.get("name") == current)
-    context = cast("dict[str, Any]", next(named, None) or {})
+    context = {} if path is None else _context(path)
     return str(context.get("namespace") or "default")
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _context(path: Path) -> dict[str, Any]:
+    """The current context of a kubeconfig."""
+    unusable = f"{path} cannot be used as a kubeconfig: "
     try:
-        read = cast("object", yaml.safe_load(path.read_text()))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read as a kubeconfig: set KUBECONFIG to one that kubectl uses."
+        read: Any = yaml.safe_load(path.read_text())
+        named = {each["name"]: each["context"] for each in read["contexts"]}
+        clusters = {each["name"] for each in read["clusters"]}
+        context = cast("dict[str, Any]", named[read["current-context"]])
+        known = context["cluster"] in clusters
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        message = unusable + "set KUBECONFIG to a file that kubectl can read."
         raise NoKubeconfigError(message) from error
-    return cast("dict[str, Any]", read) if isinstance(read, dict) else {}
+    except KeyError as error:
+        message = unusable + "choose a context with kubectl config use-context."
+        raise NoKubeconfigError(message) from error
+    if not known:
+        message = unusable + f"its current context names no cluster that it has: {context}."
+        raise NoKubeconfigError(message)
+    return context

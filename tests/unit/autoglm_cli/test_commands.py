@@ -209,42 +209,61 @@ def test_a_refused_step_says_why() -> None:
     assert line.endswith("step 1 Restart refused: RolloutPaused")
 
 
+def a_kubeconfig(directory: Path, content: str) -> Path:
+    """Write one, and return it."""
+    config = directory / "config"
+    config.write_text(content)
+    return config
+
+
+CLUSTERS = "clusters: [{name: c, cluster: {server: 'https://a'}}]"
+IN_TEAM_A = (
+    f"{CLUSTERS}\ncurrent-context: a\ncontexts:\n"
+    "- {name: b, context: {cluster: c, namespace: team-b}}\n"
+    "- {name: a, context: {cluster: c, namespace: team-a}}\n"
+)
+
+
 def test_uses_the_kubeconfig_that_kubectl_would(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    config = tmp_path / "config"
-    config.write_text("{}")
+    config = a_kubeconfig(tmp_path, IN_TEAM_A)
     monkeypatch.setenv("KUBECONFIG", f"{config}:/elsewhere")
     assert kubeconfig() == config
 
 
 @pytest.mark.parametrize(
     ("content", "namespace"),
-    [
-        ("{}", "default"),
-        ("current-context: a\ncontexts: [{name: a, context: {namespace: team-a}}]", "team-a"),
-        ("current-context: a\ncontexts: [{name: b, context: {namespace: team-b}}]", "default"),
-        ("current-context: a\ncontexts: [{name: a, context: {cluster: c}}]", "default"),
-        ("just words", "default"),
-    ],
+    [(IN_TEAM_A, "team-a"), (IN_TEAM_A.replace(", namespace: team-a", ""), "default")],
 )
 def test_uses_the_namespace_of_the_context(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str, namespace: str
 ) -> None:
-    config = tmp_path / "config"
-    config.write_text(content)
-    monkeypatch.setenv("KUBECONFIG", str(config))
+    monkeypatch.setenv("KUBECONFIG", str(a_kubeconfig(tmp_path, content)))
     assert default_namespace() == namespace
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a: [", "set KUBECONFIG to a file that kubectl can read"),
+        ("just words", "set KUBECONFIG to a file that kubectl can read"),
+        ("", "set KUBECONFIG to a file that kubectl can read"),
+        ("{}", "choose a context with kubectl config use-context"),
+        (IN_TEAM_A.replace("current-context: a", ""), "choose a context"),
+        (IN_TEAM_A.replace("cluster: c, namespace: team-a", "cluster: d"), "names no cluster"),
+    ],
+)
 def test_a_kubeconfig_that_is_none_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    said: str,
 ) -> None:
-    config = tmp_path / "config"
-    config.write_text("a: [")
-    monkeypatch.setenv("KUBECONFIG", str(config))
-    with pytest.raises(NoKubeconfigError, match="cannot be read as a kubeconfig"):
-        default_namespace()
+    monkeypatch.setenv("KUBECONFIG", str(a_kubeconfig(tmp_path, content)))
+    assert cli.main(["export"]) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_says_what_to_do_without_a_kubeconfig(
