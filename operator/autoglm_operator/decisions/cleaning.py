@@ -47,6 +47,8 @@ INODES_FREED: Final = 0.01
 the kubelet's limit is 5 % and one alert more than a few minutes away is worth something."""
 
 _OS: Final = "kubernetes.io/os"
+_CLAIM: Final = "persistentvolumeclaim"
+"""Label of alerts about volumes, which name their node as well. Source: the kubelet's metrics."""
 _LONGEST_NAME: Final = 63
 """A Job's name becomes a label of its pod."""
 
@@ -65,7 +67,14 @@ def plan(step: LadderStep, seen: Seen, now: datetime) -> Intent | Denial:
     node = seen.sighting.node
     if node is None:
         return Denial(Reason.TARGET_GONE, "The alert leads to no node, so there is no disk.")
-    name = name_of(node)
+    name, claim = name_of(node), seen.run.spec.alert.labels.get(_CLAIM)
+    if claim:
+        return Denial(
+            Reason.ACTION_REFUSED,
+            f"The alert is about PersistentVolumeClaim {claim}, whose content is never deleted:"
+            " heal it by a policy with target kind PersistentVolumeClaim, whose notice offers an"
+            " expansion.",
+        )
     if labels_of(node).get(_OS, "linux") != "linux":
         return Denial(Reason.ACTION_REFUSED, f"Node {name} does not run Linux.")
     if not nodes.is_ready(node):

@@ -103,6 +103,19 @@ def test_a_denial_says_what_stands_against_cleaning(sighting: Sighting, words: s
     assert denied.message == words
 
 
+def test_a_volume_that_is_full_is_no_reason_to_clean_its_node() -> None:
+    labels = {"node": "node1", "namespace": "team-a", "persistentvolumeclaim": "data"}
+    case = seen(a_run(labels=labels), sighting=Sighting(node=a_calm_node()))
+
+    denied = cleaning.plan(STEP, case, NOW)
+
+    assert isinstance(denied, Denial)
+    assert denied.message == (
+        "The alert is about PersistentVolumeClaim data, whose content is never deleted: heal it by"
+        " a policy with target kind PersistentVolumeClaim, whose notice offers an expansion."
+    )
+
+
 def test_a_node_that_says_it_runs_linux_is_cleaned() -> None:
     case = a_case(a_node(labels={"kubernetes.io/os": "linux"}))
 
