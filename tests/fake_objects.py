@@ -82,7 +82,9 @@ class FakeObjects:
         """Nothing here creates."""
         raise AssertionError(f"{obj['kind']} was created by {manager}")
 
-    async def evict(self, namespace: str, name: str, *, uid: str) -> None:
+    async def evict(
+        self, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
         """Nothing here evicts."""
         raise AssertionError(f"{namespace}/{name} {uid} was evicted")
 

@@ -40,8 +40,9 @@ def a_placed_workload(pool: str, replicas: int = 2, name: str = "web") -> Object
 
 
 def a_placed_statefulset(pool: str, name: str = "db") -> Object:
-    """The same as a StatefulSet of one member."""
+    """The same as a StatefulSet of one member, which the API forgets at once if it is let."""
     built = a_placed_workload(pool, 1, name)
+    built["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 0
     built["kind"] = "StatefulSet"
     built["spec"]["serviceName"] = name
     return built

@@ -222,7 +222,9 @@ async def _drain(node: Manifest, plan: Isolation, io: ActionIO) -> _Progress:
 async def _evict(pod: Manifest, io: ActionIO) -> str | None:
     """Evict one pod; the answer is why it could not be, None if it is gone or leaving."""
     try:
-        await io.evict(pod["metadata"]["namespace"], name_of(pod), uid=uid_of(pod))
+        grace = evictions.grace(pod)
+        where = str(pod["metadata"]["namespace"])
+        await io.evict(where, name_of(pod), uid=uid_of(pod), grace_seconds=grace)
     except errors.NotFound:
         return None
     except errors.Unavailable as error:

@@ -68,7 +68,8 @@ async def _evict(namespace: str, intent: Intent, io: ActionIO) -> Outcome:
     if pod is None or uid_of(pod) != intent.object.uid or is_terminating(pod):
         return _succeeded(f"Pod {intent.object.name} was gone already.")
     try:
-        await io.evict(namespace, intent.object.name, uid=intent.object.uid)
+        name, uid = intent.object.name, intent.object.uid
+        await io.evict(namespace, name, uid=uid, grace_seconds=evictions.grace(pod))
     except errors.NotFound:
         return _succeeded(f"Pod {intent.object.name} was gone already.")
     except errors.Conflict as error:

@@ -193,18 +193,29 @@ class KubeClient:
         except errors.NotFound:
             return
 
-    async def evict(self, namespace: str, name: str, *, uid: str) -> None:
+    async def evict(
+        self, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
         """Evict exactly the pod with this UID, so that disruption budgets hold.
+
+        Args:
+            namespace: Where.
+            name: The pod.
+            uid: Its UID; another pod of its name is left alone.
+            grace_seconds: Time that it gets to end; None for what it asks for itself.
 
         Raises:
             errors.TooManyRequests: A budget does not allow it now.
             errors.NotFound: The pod is gone already.
         """
+        options: dict[str, Any] = {"preconditions": {"uid": uid}}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
         body = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": {"preconditions": {"uid": uid}},
+            "deleteOptions": options,
         }
         await self._call(
             "create", kinds.POD, path(kinds.POD, namespace, name, "eviction"), body=body

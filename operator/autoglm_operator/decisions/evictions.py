@@ -100,6 +100,15 @@ def room(pods: Iterable[Manifest], *, reachable: bool) -> int:
     return max(AT_ONCE - len(leaving(pods)), 0) if reachable else AT_ONCE_WHEN_DOWN
 
 
+def grace(pod: Manifest) -> int | None:
+    """Seconds of grace to ask for when a pod is evicted; None for its own.
+
+    A pod with none leaves the API at once, and of a node that does not answer it may run on beside
+    its successor. With a second it stays until its kubelet says that it has ended.
+    """
+    return 1 if part(pod, "spec").get("terminationGracePeriodSeconds") == 0 else None
+
+
 def _has_local_data(pod: Manifest) -> bool:
     volumes = parts(pod, "spec", "volumes")
     return any(

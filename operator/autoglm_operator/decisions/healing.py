@@ -260,8 +260,10 @@ class ActionIO(Protocol):
         """Merge-patch or JSON-patch ("json") an object or one of its subresources."""
         ...
 
-    async def evict(self, namespace: str, name: str, *, uid: str) -> None:
-        """Evict exactly the pod with this UID."""
+    async def evict(
+        self, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        """Evict exactly the pod with this UID, with its own grace period if none is given."""
         ...
 
 

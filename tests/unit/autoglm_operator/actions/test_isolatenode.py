@@ -110,10 +110,14 @@ class FakeCluster:
             self.lease = live
         return live
 
-    async def evict(self, namespace: str, name: str, *, uid: str) -> None:
+    async def evict(
+        self, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
         self._called(f"evict {namespace}/{name}")
         index = next(n for n, pod in enumerate(self.pods) if pod["metadata"]["name"] == name)
         assert self.pods[index]["metadata"]["uid"] == uid
+        own = self.pods[index]["spec"].get("terminationGracePeriodSeconds", 30)
+        assert (own if grace_seconds is None else grace_seconds) > 0
         if self.stays_terminating:
             self.pods[index] = terminating(self.pods[index])
         else:
@@ -199,6 +203,16 @@ async def test_a_node_that_does_not_answer_is_not_waited_for() -> None:
 
     assert outcome.kind is OutcomeKind.SUCCEEDED
     assert len(cluster.evicted()) == 7
+
+
+async def test_no_pod_leaves_the_api_before_its_kubelet_says_that_it_ended() -> None:
+    pods = [on("node1", a_pod(f"db-{n}"), terminationGracePeriodSeconds=n) for n in (0, 5)]
+    cluster = FakeCluster(node=a_worker(ready=False), pods=pods, stays_terminating=True)
+
+    outcome = await ACTION.execute("team-a", DRAIN, cluster)
+
+    assert outcome.kind is OutcomeKind.SUCCEEDED
+    assert len(cluster.evicted()) == 2
 
 
 async def test_a_budget_holds_one_pod_and_not_the_others() -> None:

@@ -61,8 +61,11 @@ class FakeIO:
     ) -> Manifest:
         raise AssertionError((kind, namespace, name, body, subresource, kind_of_patch))
 
-    async def evict(self, namespace: str, name: str, *, uid: str) -> None:
-        self.calls.append(f"evict {namespace}/{name} {uid}")
+    async def evict(
+        self, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        grace = "" if grace_seconds is None else f" within {grace_seconds} s"
+        self.calls.append(f"evict {namespace}/{name} {uid}{grace}")
         if self.error:
             raise self.error
 
@@ -74,6 +77,16 @@ async def test_evicts_exactly_the_journaled_pod() -> None:
 
     assert outcome.kind is OutcomeKind.SUCCEEDED
     assert io.calls == ["evict team-a/web-1 pod-web-1"]
+
+
+async def test_the_kubelet_of_an_evicted_pod_has_the_last_word() -> None:
+    pod = a_pod()
+    pod["spec"] = {**pod.get("spec", {}), "terminationGracePeriodSeconds": 0}
+    io = FakeIO(pod)
+
+    await Restart().execute("team-a", EVICTION, io)
+
+    assert io.calls == ["evict team-a/web-1 pod-web-1 within 1 s"]
 
 
 @pytest.mark.parametrize(

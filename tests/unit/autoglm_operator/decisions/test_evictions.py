@@ -73,3 +73,11 @@ def test_only_a_few_leave_a_node_at_once() -> None:
     assert evictions.room(leaving, reachable=True) == 1
     assert evictions.room([*leaving, *leaving], reachable=True) == 0
     assert evictions.room(leaving, reachable=False) == evictions.AT_ONCE_WHEN_DOWN
+
+
+@pytest.mark.parametrize(("own", "asked"), [(0, 1), (1, None), (30, None), (None, None)])
+def test_no_pod_is_asked_to_leave_without_any_grace(own: int | None, asked: int | None) -> None:
+    pod = on("node1", a_pod("db-0"))
+    pod["spec"] |= {} if own is None else {"terminationGracePeriodSeconds": own}
+
+    assert evictions.grace(pod) == asked
