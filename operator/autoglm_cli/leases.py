@@ -124,8 +124,11 @@ def orphans(objects: Iterable[Manifest], standing: Iterable[Standing]) -> Iterat
 
 async def _marked(kube: KubeClient, namespace: str | None) -> AsyncGenerator[Manifest]:
     for kind in MARKED:
+        if namespace is not None and not kind.namespaced:
+            # Whether runs of other namespaces hold a node was not asked.
+            continue
         try:
-            found = await kube.list(kind, namespace if kind.namespaced else None)
+            found = await kube.list(kind, namespace)
         except errors.ApiError as error:
             print(f"autoglm: {kind.plural} were not looked at: {error}", file=sys.stderr)
             continue
