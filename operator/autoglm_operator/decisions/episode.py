@@ -13,6 +13,7 @@ record from which another one goes on. Never makes a call, never waits.
     no step left: Escalated, or Skipped if no action was ever allowed
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -56,6 +57,9 @@ UNDER_WAY: Final = timedelta(seconds=5)
 """Time between two looks at a call that goes on without us."""
 LASTING: Final = (Reason.DISRUPTION_BUDGET, Reason.NODE_LEASED, Reason.NOTICE_NOT_DELIVERED)
 """Refusals that do not pass within seconds."""
+LOOKS_PER_SECOND: Final = 20
+"""Looks at the held runs of a policy, all of them together. Arbitrary: each costs the API server
+some ten reads, and while thousands of runs wait it has enough to do."""
 _LED_TO_BY_STORMS: Final = (Reason.STORM, Reason.MAX_WAIT_PASSED, Reason.APPROVAL_TIMED_OUT)
 UNCLEAR: Final = timedelta(seconds=2)
 """Time before a call whose reply was lost is looked into: its effect is soon visible."""
@@ -97,6 +101,19 @@ def awaits_count(plan: Plan) -> bool:
     """
     found = find_condition(plan.status.conditions, ConditionType.PROGRESSING)
     return found is not None and found.reason in _LED_TO_BY_STORMS
+
+
+def spread(plan: Plan, held: int) -> Plan:
+    """The plan for a run that waits for its step, with its next look put off while many wait.
+
+    Args:
+        plan: What was decided.
+        held: How many runs of its policy are held, this one included.
+    """
+    if plan.requeue_after is None or not journal.held_by(plan.status) or not begins(plan.status):
+        return plan
+    fair = timedelta(seconds=held / LOOKS_PER_SECOND)
+    return replace(plan, requeue_after=max(plan.requeue_after, fair))
 
 
 def after_call(plan: Plan, seen: Seen, outcome: Outcome, now: datetime) -> Plan:

@@ -103,7 +103,8 @@ class HealingRunReconciler:
         if leases.is_closing(run):
             return Result(requeue_after=None if wait is None else wait.total_seconds())
         plan, run = await self._go_on(replace(seen, run=run))
-        return _result(plan, wait)
+        held = self._deps.ledger.held_of(run.spec.policy.uid)
+        return _result(episode.spread(plan, held), wait)
 
     async def _go_on(self, seen: Seen) -> tuple[Plan, HealingRun]:
         """Take the next step of an open run.

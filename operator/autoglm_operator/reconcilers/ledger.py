@@ -44,6 +44,7 @@ class RunLedger:
         self._entries: dict[str, Entry] = {}
         self._targets: dict[str, set[str]] = {}
         self._held: Counter[str] = Counter()
+        self._held_of: Counter[str] = Counter()
         self.usage = RunUsage()
 
     def note(self, run: HealingRun) -> Entry | None:
@@ -55,6 +56,7 @@ class RunLedger:
         if entry.key:
             self._targets.setdefault(entry.key, set()).add(uid)
         self._held[entry.held_by] += 1
+        self._held_of[entry.run.policy_uid] += bool(entry.held_by)
         self.usage.note(uid, facts_of(run))
         return before
 
@@ -64,6 +66,7 @@ class RunLedger:
         self.usage.forget(uid)
         if before is not None:
             self._held[before.held_by] -= 1
+            self._held_of[before.run.policy_uid] -= bool(before.held_by)
         if before is not None and before.key:
             same = self._targets[before.key]
             same.discard(uid)
@@ -112,6 +115,10 @@ class RunLedger:
     def held(self) -> Counter[str]:
         """How many open runs each reason holds."""
         return Counter({reason: count for reason, count in self._held.items() if reason and count})
+
+    def held_of(self, policy_uid: str) -> int:
+        """How many open runs of a policy are held."""
+        return self._held_of[policy_uid]
 
 
 def entry_of(run: HealingRun) -> Entry:

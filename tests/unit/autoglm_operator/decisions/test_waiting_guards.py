@@ -10,7 +10,7 @@ from autoglm_api.conditions import Reason
 from autoglm_api.healingrun import AlertSource, HealingRun, Intent
 from autoglm_operator.decisions import episode, guards
 from autoglm_operator.decisions.guards import Case, ending, holding
-from autoglm_operator.decisions.healing import Denial, OutcomeKind
+from autoglm_operator.decisions.healing import Denial, OutcomeKind, Pauses, Sighting
 from autoglm_operator.decisions.surroundings import AlertNews, Load
 from episodes import ACTIONS, NOW, a_policy, a_run, seen
 from played_runs import LOST, STILL_SICK, Healer
@@ -166,3 +166,27 @@ def test_everything_that_holds_is_asked_in_its_order() -> None:
 
 def begun_run() -> HealingRun:
     return a_run(episode.decide(seen(), ACTIONS, NOW - timedelta(seconds=5)).status)
+
+
+def test_held_runs_are_looked_at_less_often_the_more_of_them_wait() -> None:
+    paused = replace(seen(), pauses=Pauses(everywhere="Maintenance."))
+    plan = episode.decide(paused, ACTIONS, NOW)
+
+    pauses = [episode.spread(plan, held).requeue_after for held in (1, 300, 301, 10_000)]
+
+    assert pauses == [timedelta(seconds=seconds) for seconds in (15, 15, 15.05, 500)]
+
+
+def test_a_storm_delays_neither_a_call_nor_a_verification() -> None:
+    calling, healer = Healer(outcome=LOST).look(), Healer().look()
+    assert calling.plan.requeue_after == episode.UNCLEAR
+    for plan in (calling.plan, healer.plan, healer.look(STILL_SICK).plan):
+        assert plan.requeue_after is not None
+        assert episode.spread(plan, 10_000) == plan
+
+
+def test_nothing_is_put_off_that_has_ended() -> None:
+    ended = episode.decide(seen(sighting=Sighting()), ACTIONS, NOW)
+
+    assert ended.requeue_after is None
+    assert episode.spread(ended, 10_000) == ended

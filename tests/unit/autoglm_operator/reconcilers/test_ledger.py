@@ -96,3 +96,7 @@ def test_counts_what_holds_runs() -> None:
         ledger.note(run)
 
     assert ledger.held() == {"Paused": 2}
+    assert (ledger.held_of("p-1"), ledger.held_of("p-2")) == (2, 0)
+    ledger.note(named("one", ended()))
+    ledger.forget("run-two")
+    assert ledger.held_of("p-1") == 0
