@@ -186,7 +186,8 @@ def drain(stage: Stage) -> float:
 
 def _cpu(stage: Stage) -> float:
     """CPU time of all receivers so far; one that was started anew begins at nothing."""
-    return sum(consumption.cpu_seconds(each.pid) for each in stage.receivers)
+    running = [each for each in stage.receivers if not each.ended()]
+    return sum(consumption.cpu_seconds(each.pid) for each in running)
 
 
 def memory_of(stage: Stage) -> dict[str, float]:
