@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _print(kube: KubeClient, options: argparse.Namespace) -> int:
-    runs = await runs_in(kube, (options.namespace,))
+    runs = await runs_in(kube, (options.namespace,), set())
     standing = held_by(runs)
     for each in standing:
         print(each.sentence)
@@ -78,8 +78,16 @@ async def _print(kube: KubeClient, options: argparse.Namespace) -> int:
     return 0
 
 
-async def runs_in(kube: KubeClient, namespaces: Iterable[str | None]) -> list[HealingRun]:
-    """Every run that can be read, in these namespaces; None stands for all of them."""
+async def runs_in(
+    kube: KubeClient, namespaces: Iterable[str | None], told: set[str]
+) -> list[HealingRun]:
+    """Every run that can be read; one that cannot is named.
+
+    Args:
+        kube: Lists runs.
+        namespaces: Where; None stands for all of them.
+        told: What was said before, which is not said again; what is said now is added.
+    """
     found: list[HealingRun] = []
     for namespace in namespaces:
         try:
@@ -91,7 +99,9 @@ async def runs_in(kube: KubeClient, namespaces: Iterable[str | None]) -> list[He
             try:
                 found.append(HealingRun.read(obj))
             except UnreadableObject as error:
-                print(f"autoglm: {error}", file=sys.stderr)
+                if str(error) not in told:
+                    told.add(str(error))
+                    print(f"autoglm: {error}", file=sys.stderr)
     return found
 
 

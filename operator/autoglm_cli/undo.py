@@ -69,7 +69,7 @@ async def _undo(kube: KubeClient, options: argparse.Namespace) -> int:
             owner = await kube.get(kinds.DEPLOYMENT, options.release_namespace, options.deployment)
             if owner is not None:
                 await turn(kube, owner)
-            runs = await runs_in(kube, options.namespace or (None,))
+            runs = await runs_in(kube, options.namespace or (None,), told)
             left, now = [each for each in runs if holds(each)], loop.time()
             _tell(left, told)
             quiet_since = now if left else quiet_since

@@ -20,6 +20,7 @@ from autoglm_api.healingrun import (
 from autoglm_api.kinds import Kind
 from autoglm_api.leases import Mark
 from autoglm_cli import leases, undo
+from autoglm_operator.clients import errors
 from episodes import NOW, a_run
 
 if TYPE_CHECKING:
@@ -188,3 +189,28 @@ def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         parser.parse_args([*asked, "--timeout", "soon"])
     assert "write one like 30s" in capsys.readouterr().err
+
+
+@dataclass
+class Lists:
+    """The API server's runs by namespace; without any the definition is not there."""
+
+    runs: dict[str | None, list[Object]]
+
+    async def list(self, kind: Kind, namespace: str | None) -> list[Object]:
+        assert kind == kinds.HEALING_RUN
+        if namespace not in self.runs:
+            raise errors.NotFound(404, "NotFound", "the server could not find it")
+        return self.runs[namespace]
+
+
+async def test_every_run_is_read_and_one_that_cannot_be_is_named_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    good = a_run().as_json()
+    bad: Object = {**good, "spec": {}}
+    kube, told = cast("KubeClient", Lists({"team-a": [good, bad]})), set[str]()
+    for _ in range(2):
+        found = await leases.runs_in(kube, ("team-a", "team-b"), told)
+        assert [run.metadata.name for run in found] == ["crash-1"]
+    assert capsys.readouterr().err.count("autoglm: ") == 1
