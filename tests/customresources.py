@@ -51,6 +51,7 @@ def a_full_cluster(name: str = "demo") -> Object:
             "hashHeader": "x-session",
             "hashLoadPercent": 150,
             "stickyCookie": "autoglm",
+            "tls": {"secretRef": {"name": "demo-tls"}},
             "accessLog": "Failures",
             "maxBodySize": "20Mi",
             **_pod_options(),
@@ -62,6 +63,17 @@ def a_full_cluster(name: str = "demo") -> Object:
         retry={"maxAttempts": 3, "chatCompletions": "Never"},
         sessions={
             "store": {"type": "Embedded", "embedded": {"storage": "2Gi", **_pod_options()}},
+        },
+        security={
+            "authentication": {
+                "type": "JWT",
+                "jwt": {
+                    "issuer": "https://issuer.example.com",
+                    "audience": "autoglm",
+                    "jwksSecretRef": {"name": "issuer-keys", "key": "jwks.json"},
+                    "modelsClaim": "models",
+                },
+            }
         },
     )
 
@@ -78,7 +90,10 @@ def a_full_external_endpoint(name: str = "vendor") -> Object:
     endpoint = an_external_endpoint(
         name,
         apiKeySecretRef={"name": "vendor-key", "key": "token"},
-        tls={"caSecretRef": {"name": "vendor-ca", "key": "ca.crt"}},
+        tls={
+            "caSecretRef": {"name": "vendor-ca", "key": "ca.crt"},
+            "serverName": "models.example.com",
+        },
     )
     endpoint["spec"] |= {
         "limits": {"maxConcurrency": 64, "requestsPerMinute": 600},

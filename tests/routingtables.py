@@ -37,7 +37,8 @@ def a_managed(name: str, *ports: int, **fields: object) -> Upstream:
 
 def an_external(name: str, port: int, *, host: str = LOOPBACK, **fields: object) -> Upstream:
     """Return an upstream behind a URL; fields of the endpoint and of the upstream both go."""
-    parts = {key: fields.pop(key) for key in ("path", "api_key", "ca", "scheme") if key in fields}
+    own = ("path", "api_key", "ca", "scheme", "server_name")
+    parts = {key: fields.pop(key) for key in own if key in fields}
     external = External.model_validate(
         {"host": host, "port": port, "scheme": Scheme.HTTP, "path": "/v1", **parts}
     )

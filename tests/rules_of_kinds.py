@@ -15,6 +15,7 @@ from customresources import (
     an_external_endpoint,
 )
 from rulecases import ChangeCase, RuleCase, with_field
+from rules_of_access import access_rules
 from rules_of_healing import healing_changes, healing_rules
 
 NAME: Final = (
@@ -47,6 +48,7 @@ def rule_cases() -> list[RuleCase]:
         *_endpoints(),
         *_urls(),
         *_autoscalers(),
+        *access_rules(),
         *healing_rules(),
     ]
 
@@ -246,7 +248,6 @@ def _endpoints() -> list[RuleCase]:
         " or set engine: Custom"
     )
     custom = a_managed_endpoint(engine="Custom", image="a/b:c", args=["x"])
-    tls = {"caSecretRef": {"name": "ca", "key": "ca.crt"}}
     return [
         RuleCase(external, both, an_external_endpoint(), "spec"),
         RuleCase(external, _typed("External"), an_external_endpoint(), "spec"),
@@ -291,12 +292,6 @@ def _endpoints() -> list[RuleCase]:
             with_field(an_external_endpoint(), "model", 'a"b'),
             with_field(an_external_endpoint(), "model", "zai-org/GLM-4.6:free@v1+x"),
             "spec.model",
-        ),
-        RuleCase(
-            "tls needs a baseURL that starts with https://",
-            an_external_endpoint(baseURL="http://a.example.com", tls=tls),
-            an_external_endpoint(tls=tls),
-            "spec.external",
         ),
     ]
 

@@ -20,6 +20,7 @@ from autoglm_api.base import (
     SpecModel,
     StatusModel,
 )
+from autoglm_api.clusteraccess import ClusterSecurity
 from autoglm_api.conditions import Conditions
 from autoglm_api.durations import Between, Duration
 from autoglm_api.kinds import AUTOGLM_CLUSTER
@@ -194,6 +195,8 @@ class AutoGLMClusterSpec(SpecModel):
     """When a router sends a failed request again."""
     sessions: Sessions = Sessions()
     """What planner and executors remember."""
+    security: ClusterSecurity = ClusterSecurity()
+    """Who may send requests."""
 
 
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -257,7 +260,8 @@ class AutoGLMClusterStatus(StatusModel):
     routing: RoutingStatus | None = None
     """The routing document and who has it in force."""
     conditions: Conditions = ()
-    """Accepted, ResolvedRefs, RolesReady, RoutingProgrammed, Degraded and Ready."""
+    """Accepted, ResolvedRefs, RolesReady, RoutingProgrammed, Degraded and Ready; Insecure while
+    clients are not authenticated."""
 
 
 class AutoGLMCluster(Resource[AutoGLMClusterSpec, AutoGLMClusterStatus]):

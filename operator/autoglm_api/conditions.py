@@ -28,6 +28,7 @@ class ConditionType(StrEnum):
     ROUTING_PROGRAMMED = "RoutingProgrammed"
     HEALTHY = "Healthy"
     DEGRADED = "Degraded"
+    INSECURE = "Insecure"
     READY = "Ready"
     APPROVED = "Approved"
     PROGRESSING = "Progressing"
@@ -71,6 +72,7 @@ class Reason(StrEnum):
     SECRET_NOT_LABELLED = "SecretNotLabelled"  # noqa: S105  # the name of a reason
 
     # AutoGLMCluster
+    NO_AUTHENTICATION = "NoAuthentication"
     NO_ELIGIBLE_UPSTREAM = "NoEligibleUpstream"
     NO_ROUTER_CURRENT = "NoRouterCurrent"
     PODS_NOT_READY = "PodsNotReady"

@@ -73,12 +73,35 @@ class EndpointType(StrEnum):
     MANAGED = "Managed"
 
 
+_SERVER_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
+
+
 class EndpointTLS(SpecModel):
     """How an https endpoint is trusted."""
 
-    ca_secret_ref: SecretKeyRef
+    model_config = rules(
+        Rule(
+            "has(self.caSecretRef) || has(self.serverName)",
+            "write caSecretRef, serverName or both, or remove tls",
+        )
+    )
+
+    ca_secret_ref: SecretKeyRef | None = None
     """Secret with the PEM certificates of the authorities that may have signed the endpoint's
-    certificate; they replace the system's."""
+    certificate; they replace the system's. Absent: the system's."""
+    server_name: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=253, pattern=_SERVER_NAME),
+            Rule(
+                f"self.matches(r'{_SERVER_NAME}')",
+                "write a DNS name in lower case, such as models.example.com",
+            ),
+        ]
+        | None
+    ) = None
+    """DNS name that the endpoint is asked for by SNI and that its certificate must have, where that
+    is not the host of baseURL. Absent: the host."""
 
 
 class ExternalEndpoint(SpecModel):

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from autoglm_api.base import Quantity
+from autoglm_api.clusteraccess import RouterTLS
 from autoglm_api.pods import PodOptions
 from autoglm_api.routingpolicies import AccessLog, Strategy
 from autoglm_api.rules import Rule, rules
@@ -75,6 +76,9 @@ class RouterRole(PodOptions):
     ) = None
     """Name of a cookie that the router sets, so that a client that sends it back stays at its
     server while that is usable, whatever the strategy. Absent: no cookie."""
+    tls: RouterTLS | None = None
+    """Certificate of the port for clients, which then speaks nothing but TLS and is port 443 of the
+    Service. Absent: port 80, without TLS."""
     access_log: AccessLog = AccessLog.ALL
     """Which requests get a line of JSON on the router's standard output, with trace id, model,
     upstream, status and times, never with a key or a body. All; Failures: those that ended in a

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from autoglm_api.base import ObjectName
 from autoglm_api.routingpolicies import AccessLog, Limits, Sharing
+from autoglm_api.routingsecurity import AuthenticationType, ListenerCertificate, Tokens
 from autoglm_api.routingvalues import (
     Address,
     BasePath,
@@ -88,7 +89,9 @@ class External(Part):
     scheme: Scheme
     """Reload."""
     host: HostName
-    """Sent as Host, checked in the certificate, resolved by the agent. Reload."""
+    """Sent as Host, resolved by the agent. Reload."""
+    server_name: HostName | None = None
+    """Sent as SNI and checked in the certificate; without it that is the host. Reload."""
     port: Port
     """Reload."""
     path: BasePath = ""
@@ -100,9 +103,10 @@ class External(Part):
 
     @model_validator(mode="after")
     def _verifiable(self) -> Self:
-        if self.scheme is Scheme.HTTPS and self.host.replace(".", "").isdigit():
+        checked = self.server_name or self.host
+        if self.scheme is Scheme.HTTPS and checked.replace(".", "").isdigit():
             raise ValueError("an https endpoint needs a host name, because HAProxy checks names")
-        if self.scheme is Scheme.HTTP and self.ca is not None:
+        if self.scheme is Scheme.HTTP and (self.ca or self.server_name) is not None:
             raise ValueError("certificates have no use for an http endpoint")
         return self
 
@@ -196,15 +200,27 @@ class Listener(Part):
     """Larger bodies are answered 413."""
     access_log: AccessLog = AccessLog.ALL
     """Which requests are logged."""
+    certificate: ListenerCertificate | None = None
+    """With it the port speaks TLS alone."""
 
 
 class Security(Part):
-    """Who may come in. All runtime."""
+    """Who may come in. Keys of clients and internal tokens: runtime; all else: reload."""
 
+    authentication: AuthenticationType = AuthenticationType.API_KEY
+    """How clients prove who they are."""
+    tokens: Tokens | None = None
+    """Which tokens are let in, for JWT."""
     client_keys: Annotated[tuple[Sha256, ...], Field(max_length=1000)] = ()
     """`key_digest` of every valid API key; none: every client is refused."""
     internal_tokens: Annotated[tuple[Credential, ...], Field(max_length=4, repr=False)] = ()
     """Tokens of port 8090, all accepted; the first is also shown to the planner."""
+
+    @model_validator(mode="after")
+    def _told(self) -> Self:
+        if (self.authentication is AuthenticationType.JWT) is not (self.tokens is not None):
+            raise ValueError("rules of tokens go with JWT and with nothing else")
+        return self
 
 
 class EndpointSafety(Part):

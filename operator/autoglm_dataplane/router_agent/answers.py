@@ -77,6 +77,24 @@ BAD_TOKEN: Final = Answer(
     "invalid_api_key",
     "Send the internal token of this cluster as Authorization: Bearer <token>.",
 )
+BAD_SIGNATURE: Final = Answer(
+    401,
+    INVALID,
+    "invalid_token",
+    "Send a token that the issuer signed as Authorization: Bearer <token>.",
+)
+NOT_FOR_US: Final = Answer(
+    401,
+    INVALID,
+    "invalid_token",
+    "The token is from another issuer or for another audience: ask for one for this router.",
+)
+NOT_NOW: Final = Answer(
+    401, INVALID, "token_expired", "The token is expired or not valid yet: ask for a new one."
+)
+MODEL_NOT_ALLOWED: Final = Answer(
+    403, INVALID, "model_not_allowed", "Your token does not let you use this model."
+)
 NO_SUCH_PATH: Final = Answer(
     404,
     INVALID,

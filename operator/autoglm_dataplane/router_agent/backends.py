@@ -65,6 +65,8 @@ def tier(
     servers = balancing.shared(document, members, loads, where)
     lines = (
         *balancing.lines(document.sharing),
+        # On the way from one tier to the next all attempts together are counted.
+        "    http-request set-retries var(txn.retries) if { var(txn.retries) -m found }",
         *_towards_model(document, members, several=len(servers) > 1),
     )
     name = names.tier(members[0].model, members[0].priority)
@@ -242,9 +244,10 @@ def _circuit(document: RoutingDocument) -> str:
 def _transport(external: External, bundle: str | None) -> str:
     if external.scheme is Scheme.HTTP:
         return ""
+    name = external.server_name or external.host
     return (
         f"ssl verify required ca-file {bundle or '@system-ca'} "
-        f"sni str({external.host}) verifyhost {external.host} alpn http/1.1"
+        f"sni str({name}) verifyhost {name} alpn http/1.1"
     )
 
 

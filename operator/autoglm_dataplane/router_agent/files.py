@@ -55,8 +55,8 @@ def restore(before: Mapping[Path, bytes | None]) -> None:
 
 
 def remove_unused(rendered: Rendered, where: Layout) -> None:
-    """Remove certificate bundles and lists that no configuration names any more."""
-    for pattern in ("ca-*.pem", "models-*.json"):
+    """Remove certificates, keys and lists that no configuration names any more."""
+    for pattern in ("*-*.pem", "models-*.json"):
         for path in where.run_dir.glob(pattern):
             if str(path) not in rendered.files:
                 path.unlink(missing_ok=True)

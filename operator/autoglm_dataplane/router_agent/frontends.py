@@ -4,9 +4,11 @@ Order matters: who comes in is asked before anything else is looked at, and the 
 are gone before a backend is chosen.
 """
 
+from collections.abc import Sequence
+
 from autoglm_api.routing import ChatCompletionRetry, RoutingDocument, Upstream
 from autoglm_api.routingpolicies import Limits
-from autoglm_dataplane.router_agent import answers, layout, names, tracing
+from autoglm_dataplane.router_agent import admission, answers, fallback, layout, names, tracing
 from autoglm_dataplane.router_agent.layout import Layout
 from autoglm_dataplane.router_agent.sections import BODY_SECONDS, SIGHT_BYTES
 
@@ -14,9 +16,6 @@ _LETTERS = (r"(m|\\u006d)", r"(o|\\u006f)", r"(d|\\u0064)", r"(e|\\u0065)", r"(l
 _MODEL_KEY = f'"{"".join(_LETTERS)}"[[:space:]]*:'
 _TWICE = f"{_MODEL_KEY}(?s:.*){_MODEL_KEY}"
 """Two keys `model` at any depth, also in JSON's escapes; the lane finds out whether both count."""
-_KEY = "http_auth_bearer,sha2(256),hex,lower"
-_CALLER_LETTERS = 8
-"""Of an API key's digest: they tell keys apart in the log, and no key can be told from them."""
 _PLANNER_PATHS = ("/v1/tasks", "/v1/runs")
 
 
@@ -24,27 +23,29 @@ def clients(
     document: RoutingDocument, where: Layout, *, models: str, ranks: int
 ) -> tuple[str, ...]:
     """Port of API clients."""
-    keys = where.path(layout.CLIENT_KEYS)
     paths = " ".join(_PLANNER_PATHS)
     below = " ".join(f"{path}/" for path in _PLANNER_PATHS)
     return (
         "frontend clients",
-        f"    bind {where.address(where.ports.clients)}",
+        f"    bind {where.address(where.ports.clients)}{admission.transport(document, where)}",
+        f"    timeout client {where.client_silence_seconds}s",
         *tracing.logged(document.listener.access_log),
         *tracing.identified(),
-        f"    http-request set-var(txn.digest) {_KEY}",
-        _refused(answers.BAD_KEY, f"unless {{ var(txn.digest),map_str({keys}) -m found }}"),
-        f"    http-request set-var(txn.caller) var(txn.digest),bytes(0,{_CALLER_LETTERS})",
+        *admission.admitted(document, where),
         *_admitted(document),
         *_models(models, where),
         f"    acl to_planner path {paths}",
         f"    acl to_planner path_beg {below}",
         "    acl by_model path /v1/chat/completions",
         _refused(answers.NO_SUCH_PATH, "if !to_planner !by_model"),
+        *admission.allowed_tasks(document, "to_planner"),
         # What may be repeated must be held as a whole before it is sent.
         f"    http-request wait-for-body time {BODY_SECONDS}s "
         "if to_planner METH_POST { var(txn.safe) -m bool }",
-        *_backend_by_model(where, ranks),
+        *_backend_by_model(
+            document, where, ranks, named="!named" if not admission.restricted(document) else ""
+        ),
+        *admission.allowed(document, "by_model !{ var(txn.lane) -m bool }"),
         f"    use_backend {names.LANE} if {{ var(txn.lane) -m bool }}",
         f"    use_backend {names.PLANNER} if to_planner",
         "    use_backend %[var(txn.backend)]",
@@ -61,9 +62,10 @@ def internal(
     return (
         "frontend internal",
         f"    bind {where.address(where.ports.internal)}",
+        f"    timeout client {where.client_silence_seconds}s",
         *tracing.logged(document.listener.access_log),
         *tracing.identified(),
-        _refused(answers.BAD_TOKEN, f"unless {{ {_KEY},map_str({tokens}) -m found }}"),
+        _refused(answers.BAD_TOKEN, f"unless {{ {admission.DIGEST},map_str({tokens}) -m found }}"),
         *_admitted(document),
         "    http-request set-var(txn.internal) bool(true)",
         *_models(models, where),
@@ -77,7 +79,7 @@ def internal(
         _refused(answers.NO_SUCH_PATH, "if chosen !{ path_beg /v1/ }"),
         _refused(answers.NO_SUCH_PATH, "if !chosen !by_model"),
         f"    http-request wait-for-body time {BODY_SECONDS}s if chosen METH_POST",
-        *_backend_by_model(where, ranks, condition="!chosen"),
+        *_backend_by_model(document, where, ranks, condition="!chosen"),
         f"    use_backend {names.LANE} if {{ var(txn.lane) -m bool }}",
         "    use_backend %[var(txn.backend)]",
         f"    default_backend {names.UNAVAILABLE}",
@@ -134,11 +136,24 @@ def from_lane(
         *_repeatable(document),
         f"    http-request wait-for-body time {BODY_SECONDS}s",
         *tracing.told(),
+        *admission.received(),
         "    http-request set-var(txn.model) req.fhdr(x-model)",
         "    http-request del-header x-model",
-        *_tiers(where, ranks, "TRUE"),
+        *_tiers(document, where, ranks, "TRUE"),
+        *(() if inside else admission.allowed(document, "TRUE")),
         "    use_backend %[var(txn.backend)]",
         f"    default_backend {names.UNAVAILABLE}",
+    )
+
+
+def fallbacks(
+    document: RoutingDocument, tiers: Sequence[fallback.Tier], where: Layout
+) -> tuple[str, ...]:
+    """Behind the sockets on the way from each of a model's tiers to the lower ones."""
+    return tuple(
+        line
+        for at in range(len(tiers) - 1)
+        for line in fallback.frontends(document, tiers[at:], where, _repeatable(document))
     )
 
 
@@ -205,8 +220,15 @@ def _models(models: str, where: Layout) -> tuple[str, ...]:
     )
 
 
-def _backend_by_model(where: Layout, ranks: int, *, condition: str = "by_model") -> tuple[str, ...]:
-    """Finds the model and its tier, or leaves that to the lane.
+def _backend_by_model(
+    document: RoutingDocument,
+    where: Layout,
+    ranks: int,
+    *,
+    condition: str = "by_model",
+    named: str = "!named",
+) -> tuple[str, ...]:
+    """Finds the model and its tier, or leaves that to the lane, unless the client named the model.
 
     A body that is not in sight as a whole goes there, and one that seems to name `model` twice:
     HAProxy reads the first, most endpoints the last.
@@ -218,7 +240,7 @@ def _backend_by_model(where: Layout, ranks: int, *, condition: str = "by_model")
         f"    http-request wait-for-body time {BODY_SECONDS}s if {condition}",
         "    acl named req.fhdr(x-model) -m found",
         f"    acl large req.body_len ge {SIGHT_BYTES}",
-        f"{lane} {condition} large !named",
+        f"{lane} {condition} large {named}".rstrip(),
         # Its length is not known yet, and the lane counts.
         f"{lane} {condition} large !{{ req.hdr(content-length) -m found }}",
         f"{lane} {condition} {{ req.body -m reg -i {answers.quoted(_TWICE)} }}",
@@ -230,11 +252,11 @@ def _backend_by_model(where: Layout, ranks: int, *, condition: str = "by_model")
         ),
         f"    http-request set-var(txn.model) req.fhdr(x-model) if {here} named",
         _refused(answers.NO_MODEL, f"if {here} !{{ var(txn.model) -m found }}"),
-        *_tiers(where, ranks, here),
+        *_tiers(document, where, ranks, here),
     )
 
 
-def _tiers(where: Layout, ranks: int, condition: str) -> tuple[str, ...]:
+def _tiers(document: RoutingDocument, where: Layout, ranks: int, condition: str) -> tuple[str, ...]:
     """The model's first tier with a usable server, else its last tier."""
     first = where.path(names.model_map(0))
     lower = (where.path(names.model_map(rank)) for rank in range(1, ranks))
@@ -248,4 +270,5 @@ def _tiers(where: Layout, ranks: int, condition: str) -> tuple[str, ...]:
             f"{{ var(txn.model),map_str({path}) -m found }}"
             for path in lower
         ),
+        *(fallback.chosen(where, ranks - 1, condition) if fallback.reachable(document) else ()),
     )

@@ -1,7 +1,7 @@
 """The backends on the way to the lane: what it is told about a request. Pure."""
 
 from autoglm_api.routing import RoutingDocument, Upstream
-from autoglm_dataplane.router_agent import laneorders, names, tracing
+from autoglm_dataplane.router_agent import admission, laneorders, names, tracing
 from autoglm_dataplane.router_agent.layout import Layout
 from autoglm_dataplane.router_agent.rendered import Backend, ServerLine
 from autoglm_dataplane.router_agent.sections import TUNNEL_SECONDS
@@ -15,6 +15,7 @@ def lane(document: RoutingDocument, where: Layout) -> Backend:
         f"{back} {names.lane_socket(names.CLIENTS)} unless {{ var(txn.internal) -m bool }}",
         f"{back} {names.lane_socket(names.INTERNAL)} if {{ var(txn.internal) -m bool }}",
         f"    http-request del-header {laneorders.RENAME}",
+        *admission.carried(),
         *tracing.heard(),
     )
     return _backend(names.LANE, lines, where)

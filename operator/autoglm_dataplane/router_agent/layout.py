@@ -6,8 +6,10 @@ from typing import Final
 
 CLIENT_KEYS: Final = "client-keys.map"
 INTERNAL_TOKENS: Final = "internal-tokens.map"
+TOKEN_SECRETS: Final = "token-secrets.map"  # noqa: S105 - a file name
 ENDPOINT_KEYS: Final = "endpoint-keys.map"
 MODELS: Final = "models.map"
+FALLBACKS: Final = "fallbacks.map"
 UPSTREAMS: Final = "upstreams.map"
 
 
@@ -29,6 +31,9 @@ class Layout:
     ports: Ports
     drain_seconds: int
     threads: int = 2
+    client_silence_seconds: int = 60
+    """How long a client may neither send what it announced nor take what it is sent; while it
+    waits for an answer it may be silent. Arbitrary: a connection in a tunnel is back by then."""
 
     @property
     def config(self) -> Path:

@@ -13,7 +13,9 @@ PLANNER: Final = "planner"
 UNAVAILABLE: Final = "unavailable"
 LANE: Final = "lane"
 LANE_SERVER: Final = "_lane"
-"""No upstream's name begins so."""
+FIRST_SERVER: Final = "_first"
+REST_SERVER: Final = "_rest"
+"""No upstream's name begins so; such servers are no endpoints but ways to them."""
 LANE_SOCKET: Final = "lane.sock"
 CLIENTS: Final = "clients"
 INTERNAL: Final = "internal"
@@ -57,6 +59,22 @@ def lane_frontend(listener: str) -> str:
 def lane_socket(listener: str) -> str:
     """File name of that frontend's socket."""
     return f"lane-{listener}.sock"
+
+
+def fallback(tier: str) -> str:
+    """Backend that leads to a tier and, if that fails, to a lower one."""
+    return f"fall.{tier}"
+
+
+def fallback_socket(tier: str, server: str) -> str:
+    """File name of the socket behind one of its servers."""
+    digest = hashlib.sha256(tier.encode()).hexdigest()[:16]
+    return f"fall-{digest}{server}.sock"
+
+
+def lower_map(depth: int) -> str:
+    """Map from a tier's backend to that of the next lower tier, or of one below."""
+    return f"lower-{depth}.map"
 
 
 def rename(upstream: str) -> str:

@@ -7,12 +7,20 @@ whether a change needs a reload: see `changes`.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
 from autoglm_api.routing import RoutingDocument, Upstream
-from autoglm_dataplane.router_agent import backends, frontends, lanes, layout, names
+from autoglm_dataplane.router_agent import (
+    admission,
+    backends,
+    fallback,
+    frontends,
+    lanes,
+    layout,
+    names,
+)
 from autoglm_dataplane.router_agent.answers import NOT_CONFIGURED
 from autoglm_dataplane.router_agent.balancing import Loads
 from autoglm_dataplane.router_agent.layout import Layout
@@ -28,7 +36,7 @@ def bootstrap(where: Layout) -> Rendered:
     """What HAProxy starts with before there is a document: every client is told to come back."""
     lines = (
         *global_section(where),
-        *defaults_section(retries=0, client_timeout_milliseconds=10_000),
+        *defaults_section(where, retries=0),
         *frontends.metrics(where, ready=False),
         "frontend clients",
         f"    bind {where.address(where.ports.clients)}",
@@ -54,16 +62,9 @@ def render(
     }
     maps = _maps(document, where)
     ranks = sum(path.startswith(where.path("models-")) for path in maps)
-    longest = max(
-        (upstream.timeouts.request_milliseconds for upstream in document.upstreams), default=0
-    )
     prelude = (
         *global_section(where),
-        *defaults_section(
-            retries=document.retry.max_attempts - 1,
-            client_timeout_milliseconds=max(longest, backends.PLANNER_SILENCE_MILLISECONDS)
-            + 10_000,
-        ),
+        *defaults_section(where, retries=document.retry.max_attempts - 1),
         *frontends.metrics(where, ready=True),
         *frontends.clients(document, where, models=next(iter(models)), ranks=ranks),
         *frontends.internal(document, where, models=next(iter(models)), ranks=ranks),
@@ -84,10 +85,28 @@ def render(
             if upstream.endpoint_model is not None
             for line in frontends.renamed(upstream, where)
         ),
+        *(
+            line
+            for model in _models(document)
+            if fallback.reachable(document)
+            for line in frontends.fallbacks(document, model, where)
+        ),
     )
+    behind = tuple(_backends(document, pins, loads, where))
     return Rendered(
-        prelude, tuple(_backends(document, pins, loads, where)), maps, models | authorities
+        prelude,
+        behind,
+        _named(maps, (*prelude, *(line for backend in behind for line in backend.lines))),
+        models | authorities | admission.files(document, where),
     )
+
+
+def _named(
+    maps: Mapping[str, Mapping[str, str]], lines: Iterable[str]
+) -> dict[str, Mapping[str, str]]:
+    """The maps that the configuration names: HAProxy knows no others, and cannot be asked."""
+    text = "\n".join(lines)
+    return {path: entries for path, entries in maps.items() if f"({path})" in text}
 
 
 def tiers(document: RoutingDocument) -> dict[tuple[str, int], tuple[Upstream, ...]]:
@@ -99,6 +118,15 @@ def tiers(document: RoutingDocument) -> dict[tuple[str, int], tuple[Upstream, ..
     }
 
 
+def _models(document: RoutingDocument) -> list[list[fallback.Tier]]:
+    """Tiers by model, preferred ones first."""
+    by_model = groupby(tiers(document).items(), key=lambda each: each[0][0])
+    return [
+        [(names.tier(model, priority), members) for (_, priority), members in found]
+        for model, found in by_model
+    ]
+
+
 def _backends(document: RoutingDocument, pins: Pins, loads: Loads, where: Layout) -> list[Backend]:
     found = [
         backends.unavailable(),
@@ -107,6 +135,12 @@ def _backends(document: RoutingDocument, pins: Pins, loads: Loads, where: Layout
     ]
     found += [
         backends.tier(document, members, loads, where) for members in tiers(document).values()
+    ]
+    found += [
+        fallback.backend(document, model[at:], where)
+        for model in _models(document)
+        if fallback.reachable(document)
+        for at in range(len(model) - 1)
     ]
     for upstream in _by_name(document):
         found.append(backends.direct(document, upstream, where))
@@ -150,10 +184,12 @@ def _maps(document: RoutingDocument, where: Layout) -> dict[str, dict[str, str]]
     found = {
         layout.CLIENT_KEYS: dict.fromkeys(document.security.client_keys, "1"),
         layout.INTERNAL_TOKENS: tokens,
+        layout.TOKEN_SECRETS: admission.secrets_map(document),
         layout.ENDPOINT_KEYS: endpoint_keys,
         layout.UPSTREAMS: {
             upstream.name: names.direct(upstream.name) for upstream in document.upstreams
         },
+        **fallback.maps(document, _models(document)),
         **{names.model_map(rank): entries for rank, entries in enumerate(by_rank)},
     }
     return {where.path(name): entries for name, entries in found.items()}

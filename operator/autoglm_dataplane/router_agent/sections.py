@@ -21,6 +21,8 @@ BODY_SECONDS: Final = 30
 """Time in which the part of a body that is searched must have arrived. Arbitrary: 96 KiB take that
 long at 3 KiB/s."""
 TUNNEL_SECONDS: Final = 3600
+INNER_SECONDS: Final = 5
+"""Arbitrary: more than a busy machine is late."""
 
 
 def global_section(where: Layout) -> tuple[str, ...]:
@@ -36,13 +38,14 @@ def global_section(where: Layout) -> tuple[str, ...]:
     )
 
 
-def defaults_section(*, retries: int, client_timeout_milliseconds: int) -> tuple[str, ...]:
+def defaults_section(where: Layout, *, retries: int) -> tuple[str, ...]:
     """Settings of every frontend and backend that do not say otherwise."""
+    # Behind a socket the client is HAProxy itself, which must be the first to lose patience.
+    silence = where.client_silence_seconds + INNER_SECONDS
     return (
         "defaults",
         "    mode http",
         "    log global",
-        "    option httplog",
         "    option dontlog-normal",
         "    option forwardfor",
         # After a reload an idle client connection ends with a reply, never between two requests.
@@ -53,7 +56,7 @@ def defaults_section(*, retries: int, client_timeout_milliseconds: int) -> tuple
         f"    retries {retries}",
         f"    timeout http-request {HEADER_MILLISECONDS}ms",
         "    timeout http-keep-alive 60s",
-        f"    timeout client {client_timeout_milliseconds}ms",
+        f"    timeout client {silence}s",
         "    timeout connect 2s",
         "    timeout queue 10s",
         "    timeout server 60s",

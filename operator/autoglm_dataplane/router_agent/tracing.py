@@ -7,12 +7,12 @@ HAProxy's own JSON encoder.
 from typing import Final
 
 from autoglm_api.routingpolicies import AccessLog
-from autoglm_dataplane.router_agent import answers, names
+from autoglm_dataplane.router_agent import answers
 
 LANE_UPSTREAM: Final = "x-autoglm-lane-upstream"
 LANE_SERVER: Final = "x-autoglm-lane-server"
 LANE_NAMED: Final = "x-autoglm-lane-named"
-"""Of an answer on its way back through the lane: who gave it, and to which model's request."""
+"""Of an answer on its way back through sockets: who gave it, and to which model's request."""
 
 _LINE_BYTES: Final = 8192
 """More than the longest line, whatever has to be escaped in it."""
@@ -21,6 +21,11 @@ _TRACEPARENT: Final = (
     "^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$"
 )
 """Source: the W3C's Trace Context, 3.2.2; a longer one is of a later version."""
+
+_ENDPOINT: Final = "regsub(^_[a-z]+$,,)"
+"""Leaves nothing of a server that is only a way: what was told on the way back takes its place."""
+_UPSTREAM: Final = f"srv_name,field(1,.),{_ENDPOINT},concat(,txn.lane_upstream)"
+_SERVER: Final = f"srv_name,{_ENDPOINT},concat(,txn.lane_server)"
 
 _FIELDS: Final = (
     "%(time)[accept_date(ms),ms_utime(%Y-%m-%dT%H:%M:%S.%3NZ)]",
@@ -33,8 +38,8 @@ _FIELDS: Final = (
     "%(method)HM",
     "%(path)[var(txn.path)]",
     "%(model)[var(txn.named)]",
-    "%(upstream)[srv_name,field(1,.),{lane},concat(,txn.lane_upstream)]",
-    "%(server)[srv_name,{lane},concat(,txn.lane_server)]",
+    f"%(upstream)[{_UPSTREAM}]",
+    f"%(server)[{_SERVER}]",
     "%(status:sint)ST",
     "%(retries:sint)rc",
     "%(queue_ms:sint)Tw",
@@ -73,8 +78,7 @@ def logged(choice: AccessLog) -> tuple[str, ...]:
     """The access log of a listener, beside HAProxy's own messages."""
     if choice is AccessLog.NONE:
         return ("    no log",)
-    lane = rf"regsub(^{names.LANE_SERVER}$,,)"
-    line = " ".join(field.replace("{lane}", lane) for field in _FIELDS)
+    line = " ".join(_FIELDS)
     every = "no option" if choice is AccessLog.ALL else "option"
     return (
         "    no log",
@@ -86,16 +90,16 @@ def logged(choice: AccessLog) -> tuple[str, ...]:
 
 
 def told() -> tuple[str, ...]:
-    """Writes who answers into an answer that goes back through the lane."""
+    """Writes who answers into an answer that goes back through the lane or a fallback."""
     return (
-        f"    http-after-response set-header {LANE_UPSTREAM} %[srv_name,field(1,.)]",
-        f"    http-after-response set-header {LANE_SERVER} %[srv_name]",
+        f"    http-after-response set-header {LANE_UPSTREAM} %[{_UPSTREAM}]",
+        f"    http-after-response set-header {LANE_SERVER} %[{_SERVER}]",
         f"    http-after-response set-header {LANE_NAMED} %[var(txn.named)]",
     )
 
 
 def heard() -> tuple[str, ...]:
-    """Reads that out of the lane's answer again, so that it does not reach a client."""
+    """Reads that out of the answer again, so that it does not reach a client."""
     found = {
         "txn.lane_upstream": LANE_UPSTREAM,
         "txn.lane_server": LANE_SERVER,

@@ -68,6 +68,7 @@ class ProbeRequest:
         trusted: The address is one that the API server told us of, a pod's: it is not judged.
         api_key: Sent as bearer token.
         ca: PEM certificates to trust instead of the system's.
+        server_name: DNS name that the certificate must have, if it is not the host.
     """
 
     scheme: str
@@ -80,6 +81,7 @@ class ProbeRequest:
     trusted: bool = False
     api_key: str | None = None
     ca: str | None = None
+    server_name: str | None = None
 
     def __repr__(self) -> str:
         return f"ProbeRequest({self.scheme}://{self.host}:{self.port}{self.path})"
@@ -168,7 +170,7 @@ async def _ask(client: httpx.AsyncClient, request: ProbeRequest, address: Addres
         base + ("/chat/completions" if completion else "/models"),
         json=_one_token(request.model) if completion else None,
         headers=headers,
-        extensions={"sni_hostname": request.host},
+        extensions={"sni_hostname": request.server_name or request.host},
     )
     response = await client.send(outgoing, stream=True)
     try:

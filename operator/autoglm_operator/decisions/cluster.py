@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autoglm_api import labels
 from autoglm_api.autoglmcluster import AutoGLMClusterStatus, RoleStatus, RoutingStatus
 from autoglm_api.conditions import ConditionType, Reason, is_true
-from autoglm_operator.decisions import drift
+from autoglm_operator.decisions import access, drift
 from autoglm_operator.decisions.podstates import workload_is_current
 from autoglm_operator.decisions.statuses import Verdict, conditions_of, fails, holds
 
@@ -66,6 +66,7 @@ class ClusterSeen:
         live: Its live children.
         routing: Where the routing table stands.
         probes_unreliable: Whether all probes failed at once.
+        unresolved: Why a reference of the cluster itself leads nowhere.
     """
 
     cluster: AutoGLMCluster
@@ -76,6 +77,7 @@ class ClusterSeen:
     live: Sequence[Manifest]
     routing: RoutingSeen
     probes_unreliable: bool = False
+    unresolved: Verdict | None = None
 
 
 def status_of(seen: ClusterSeen, now: datetime) -> AutoGLMClusterStatus:
@@ -95,10 +97,14 @@ def status_of(seen: ClusterSeen, now: datetime) -> AutoGLMClusterStatus:
         ConditionType.DEGRADED: _degraded(seen, resolved),
         ConditionType.READY: _ready(seen, pods_ready, programmed),
     }
+    insecure = access.insecure(seen.cluster)
+    if insecure is not None:
+        verdicts[ConditionType.INSECURE] = insecure
+    scheme = "http" if seen.cluster.spec.router.tls is None else "https"
     service = labels.child(meta.name, labels.Role.ROUTER)
     return AutoGLMClusterStatus(
         observed_generation=meta.generation,
-        url=f"http://{service}.{meta.namespace}.svc",
+        url=f"{scheme}://{service}.{meta.namespace}.svc",
         replicas=executor.replicas if executor is not None else 0,
         selector=",".join(f"{key}={value}" for key, value in selector.items()),
         roles=roles,
@@ -171,6 +177,8 @@ def _roles_ready(seen: ClusterSeen) -> Verdict:
 
 
 def _resolved(seen: ClusterSeen) -> Verdict:
+    if seen.unresolved is not None:
+        return seen.unresolved
     for each in seen.upstreams:
         if each.endpoint is None:
             name = each.upstream.endpoint_ref.name

@@ -25,7 +25,8 @@ _ADVICE: Final = {
 }
 """By the field of the document that refuses."""
 _HTTPS_ADVICE: Final = (
-    "baseURL with https needs a host name, because the certificate is checked against it."
+    "baseURL with https needs a host name, or tls.serverName a name, because the certificate is"
+    " checked against it."
 )
 
 
@@ -39,6 +40,7 @@ def external_of(external: ExternalEndpoint, credentials: Credentials) -> routing
     return routing.External(
         scheme=routing.Scheme(target.scheme),
         host=target.host,
+        server_name=None if external.tls is None else external.tls.server_name,
         port=target.port,
         path=target.path,
         api_key=credentials.api_key,

@@ -69,11 +69,12 @@ def credentials(endpoint: ModelEndpoint, secrets: Mapping[str, Manifest | None])
         return Credentials(problem=problem)
     key, tls = external.api_key_secret_ref, external.tls
     api_key = None if key is None else _text(key, secrets).strip()
-    ca = None if tls is None else _text(tls.ca_secret_ref, secrets)
+    authority = None if tls is None else tls.ca_secret_ref
+    ca = None if authority is None else _text(authority, secrets)
     if key is not None and not _takes(_API_KEY, api_key):
         problem = _unusable(key, _KEY_ADVICE)
-    elif tls is not None and not _takes(_CA, routingvalues.certificates_in(ca or "")):
-        problem = _unusable(tls.ca_secret_ref, _CA_ADVICE)
+    elif authority is not None and not _takes(_CA, routingvalues.certificates_in(ca or "")):
+        problem = _unusable(authority, _CA_ADVICE)
     return Credentials(api_key, ca) if problem is None else Credentials(problem=problem)
 
 

@@ -15,6 +15,7 @@ from autoglm_operator.decisions import quantities
 if TYPE_CHECKING:
     from autoglm_api.modelendpoint import EndpointLimits
     from autoglm_api.routerrole import RouterRole
+    from autoglm_api.routingsecurity import ListenerCertificate
 
 
 def sharing(router: RouterRole) -> routingpolicies.Sharing:
@@ -27,11 +28,14 @@ def sharing(router: RouterRole) -> routingpolicies.Sharing:
     )
 
 
-def listener(router: RouterRole) -> routing.Listener:
+def listener(
+    router: RouterRole, certificate: ListenerCertificate | None = None
+) -> routing.Listener:
     """What clients may send, and what is kept of it."""
     return routing.Listener(
         max_body_bytes=math.ceil(quantities.amount(router.max_body_size)),
         access_log=router.access_log,
+        certificate=certificate,
     )
 
 

@@ -8,7 +8,7 @@ Never writes or sends anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autoglm_api import routing, virtualmodels
@@ -16,6 +16,7 @@ from autoglm_api.autoglmcluster import UpstreamStatus
 from autoglm_api.conditions import ConditionType, is_true
 from autoglm_api.routerrole import RouterRole
 from autoglm_operator.decisions import externals, routerpolicies
+from autoglm_operator.decisions.access import Access
 from autoglm_operator.decisions.podstates import ready_pods
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class TableInputs:
         keys: Client keys and internal tokens.
         safety: Which addresses endpoints may have.
         kept: Upstreams of the last table; they stay eligible although their probes fail.
+        access: What the references of the cluster itself lead to.
     """
 
     cluster: AutoGLMCluster
@@ -84,6 +86,7 @@ class TableInputs:
     keys: Keys
     safety: Safety
     kept: frozenset[str] = frozenset()
+    access: Access = field(default_factory=Access)
 
 
 def eligible(seen: UpstreamSeen, kept: frozenset[str] = frozenset()) -> bool:
@@ -109,6 +112,8 @@ def table_of(inputs: TableInputs) -> routing.RoutingTable:
         cluster=inputs.cluster.metadata.name,
         namespace=inputs.cluster.metadata.namespace,
         security=routing.Security(
+            authentication=spec.security.authentication.type,
+            tokens=inputs.access.tokens,
             client_keys=tuple(sorted(routing.key_digest(key) for key in inputs.keys.clients)),
             internal_tokens=inputs.keys.internal,
         ),
@@ -117,7 +122,7 @@ def table_of(inputs: TableInputs) -> routing.RoutingTable:
         planner=routing.Planner(
             models=inputs.planner_models, servers=_servers(inputs.planners, PLANNER_PORT)
         ),
-        listener=routerpolicies.listener(spec.router),
+        listener=routerpolicies.listener(spec.router, inputs.access.certificate),
         sharing=routerpolicies.sharing(spec.router),
         breaker=routing.Breaker(
             consecutive_failures=spec.circuit_breaker.consecutive_failures,

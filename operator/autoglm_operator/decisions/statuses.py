@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 # These are True when something is wrong.
-NEGATIVE = frozenset({ConditionType.DEGRADED})
+NEGATIVE = frozenset({ConditionType.DEGRADED, ConditionType.INSECURE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,11 @@ def children(cluster: AutoGLMCluster, owner: Owner, images: Images, model: str) 
         *store.children(store.Store(owner, images, spec.sessions.store.embedded)),
         *router.children(
             router.Router(
-                owner=owner, images=images, replicas=spec.router.replicas, options=spec.router
+                owner=owner,
+                images=images,
+                replicas=spec.router.replicas,
+                options=spec.router,
+                tls=spec.router.tls is not None,
             )
         ),
         *planner.children(

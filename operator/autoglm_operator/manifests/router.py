@@ -21,6 +21,7 @@ INTERNAL_PORT: Final = 8090
 METRICS_PORT: Final = 8404
 AGENT_PORT: Final = 9443
 SERVICE_PORT: Final = 80
+TLS_SERVICE_PORT: Final = 443
 
 RUN_DIR: Final = "/run/router"
 STATE_DIR: Final = "/var/lib/router"
@@ -51,6 +52,7 @@ class Router:
         replicas: Number of pods.
         options: What the user said about placement and resources; the latter are HAProxy's.
         annotations: Annotations of the pods; a change rolls them.
+        tls: Whether clients speak TLS.
     """
 
     owner: Owner
@@ -58,6 +60,7 @@ class Router:
     replicas: int
     options: PodOptions = field(default_factory=PodOptions)
     annotations: dict[str, str] = field(default_factory=dict[str, str])
+    tls: bool = False
 
 
 def children(router: Router) -> list[Manifest]:
@@ -75,7 +78,11 @@ def children(router: Router) -> list[Manifest]:
             name,
             labels=own,
             selector=selector,
-            ports={"http": (SERVICE_PORT, CLIENT_PORT)},
+            ports=(
+                {"https": (TLS_SERVICE_PORT, CLIENT_PORT)}
+                if router.tls
+                else {"http": (SERVICE_PORT, CLIENT_PORT)}
+            ),
         ),
         pods.service(
             owner,

@@ -13,8 +13,8 @@ from autoglm_api.conditions import ConditionType, Reason, set_condition
 from autoglm_api.modelendpoint import ModelEndpoint
 from autoglm_api.resource import UnreadableObject
 from autoglm_operator.clients import errors
+from autoglm_operator.decisions import access, drift, references, revisions, statuses
 from autoglm_operator.decisions import cluster as decision
-from autoglm_operator.decisions import drift, references, revisions, statuses
 from autoglm_operator.decisions import routing as table
 from autoglm_operator.manifests import cluster as manifests
 from autoglm_operator.manifests import secrets
@@ -89,6 +89,7 @@ class _Work:
         accepted: The verdict so far.
         routing: Where the routing table stands.
         kept: Upstreams that stay although their probes fail.
+        unresolved: Why a reference of the cluster itself leads nowhere.
         failure: What went wrong in a way that time may heal.
     """
 
@@ -99,6 +100,7 @@ class _Work:
     accepted: Verdict
     routing: decision.RoutingSeen
     kept: frozenset[str] = frozenset()
+    unresolved: Verdict | None = None
     failure: Exception | None = None
 
 
@@ -222,6 +224,9 @@ class ClusterReconciler:
         before = document_in(live)
         if deps.probing.unreliable() and before is not None:
             work.kept = frozenset(each.name for each in before.upstreams)
+        found = await self._access(work, before)
+        if found is None:
+            return None
         known = work.cluster.status.routing.version if work.cluster.status.routing else 0
         try:
             wanted = table.table_of(
@@ -233,6 +238,7 @@ class ClusterReconciler:
                     keys=table.Keys(clients, internal),
                     safety=deps.safety,
                     kept=work.kept,
+                    access=found,
                 )
             )
             return await deps.publisher.publish(owner, wanted, live, authority, known)
@@ -242,6 +248,20 @@ class ClusterReconciler:
             first = error.errors(include_input=False, include_url=False, include_context=False)[0]
             place = ".".join(str(part) for part in first["loc"])
             self._refuse(work, Reason.INVALID_SPEC, f"routing {place}: {first['msg']}.")
+        return None
+
+    async def _access(
+        self, work: _Work, before: routing.RoutingDocument | None
+    ) -> access.Access | None:
+        """What the references of the cluster itself lead to; None if no table can be without."""
+        kube, namespace = self._deps.kube, work.owner.namespace
+        names = {ref.name for ref in access.wanted(work.cluster)}
+        secrets_read = {name: await kube.get(kinds.SECRET, namespace, name) for name in names}
+        found = access.access(work.cluster, secrets_read, before)
+        work.unresolved = found.problem
+        if work.cluster.spec.router.tls is None or found.certificate is not None:
+            return found
+        work.routing = replace(work.routing, problem=found.problem)
         return None
 
     def _refuse(self, work: _Work, reason: Reason, message: str) -> None:
@@ -299,6 +319,7 @@ class ClusterReconciler:
             live=self._live(work),
             routing=work.routing,
             probes_unreliable=bool(work.kept),
+            unresolved=work.unresolved,
         )
         status = decision.status_of(seen, self._deps.clock.now())
         await self._deps.reporter.report(obj, status, status.conditions)

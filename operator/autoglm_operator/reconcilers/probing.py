@@ -174,6 +174,7 @@ class Probing:
             timeout=timeout,
             api_key=found.api_key,
             ca=found.ca,
+            server_name=None if spec.external.tls is None else spec.external.tls.server_name,
         )
 
     def _request_to_pod(self, served: ModelEndpoint, timeout: float) -> ProbeRequest | None:

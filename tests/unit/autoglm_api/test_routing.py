@@ -14,9 +14,11 @@ from autoglm_api.routing import (
     key_digest,
     seal,
 )
+from autoglm_api.routingsecurity import Algorithm, TokenKey
 from autoglm_api.routingvalues import certificates_in
 from routingtables import MODEL, a_document, a_managed, a_server, a_table, an_external
 
+PUBLIC = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
 CA = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
 
@@ -71,6 +73,7 @@ def test_a_default_that_is_left_out_changes_nothing() -> None:
         (changed("upstreams", 0, "servers", value=[]), "either servers or an external endpoint"),
         (changed("upstreams", 0, "endpointModel", value=MODEL), "has no other name"),
         (changed("upstreams", 0, "endpointModel", value="a b"), "upstreams.0.endpointModel"),
+        (changed("security", "authentication", value="JWT"), "go with JWT"),
         (changed("models", value=[MODEL, MODEL]), "a model name is listed twice"),
         (changed("planner", "models", value=[MODEL]), "a model name is listed twice"),
         (changed("endpointSafety", "deniedCidrs", value=["10.0.0.0/33"]), "deniedCidrs"),
@@ -110,6 +113,9 @@ def test_a_document_that_no_secret_can_hold_is_refused() -> None:
     [
         ({"scheme": "https", "host": "203.0.113.7"}, "needs a host name"),
         ({"scheme": "http", "ca": CA}, "no use for an http endpoint"),
+        ({"scheme": "http", "server_name": "a.example"}, "no use for an http endpoint"),
+        ({"scheme": "https", "server_name": "203.0.113.7"}, "needs a host name"),
+        ({"scheme": "https", "server_name": "a example"}, "server_name|serverName"),
         ({"path": "/v1/"}, "path"),
         ({"path": "v1"}, "path"),
         ({"host": "EXAMPLE.com"}, "host"),
@@ -120,6 +126,34 @@ def test_a_document_that_no_secret_can_hold_is_refused() -> None:
 def test_an_endpoint_that_cannot_work_is_refused(fields: dict[str, str], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         an_external("one", 443, **fields)
+
+
+def test_an_endpoint_may_be_an_address_if_its_certificate_has_a_name() -> None:
+    found = an_external("one", 443, scheme="https", server_name="a.example").external
+    assert found is not None
+    assert (found.host, found.server_name) == ("127.0.0.1", "a.example")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"algorithms": ["RS256"]},
+        {"algorithms": ["RS256"], "secret": "AAAA"},
+        {"algorithms": ["RS256", "HS256"], "public_key": PUBLIC},
+        {"algorithms": ["HS256"], "public_key": PUBLIC},
+        {"algorithms": ["HS256"], "public_key": PUBLIC, "secret": "AAAA"},
+        {"algorithms": [], "public_key": PUBLIC},
+        {"algorithms": ["none"], "public_key": PUBLIC},
+    ],
+)
+def test_a_key_of_tokens_is_of_one_kind(fields: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"key|algorithms"):
+        TokenKey.model_validate(fields)
+
+
+def test_keys_are_not_shown() -> None:
+    key = TokenKey(algorithms=(Algorithm.HS256,), secret="c2VjcmV0")  # noqa: S106
+    assert "c2VjcmV0" not in repr(key)
 
 
 def test_two_pods_cannot_have_one_uid() -> None:

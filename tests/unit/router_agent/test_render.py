@@ -6,20 +6,32 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from autoglm_api.routing import (
     ChatCompletionRetry,
+    EndpointSafety,
+    Listener,
     Planner,
     Retry,
     RoutingTable,
     Scheme,
+    Security,
+    key_digest,
     seal,
+)
+from autoglm_api.routingpolicies import AccessLog, Sharing, Strategy
+from autoglm_api.routingsecurity import (
+    Algorithm,
+    AuthenticationType,
+    ListenerCertificate,
+    TokenKey,
+    Tokens,
 )
 from autoglm_api.routingvalues import certificates_in
 from autoglm_dataplane.router_agent import answers
@@ -31,6 +43,19 @@ from routingtables import INTERNAL_TOKEN, a_document, a_managed, a_server, a_tab
 WHERE = Layout(Path("/run/router"), "0.0.0.0", Ports(8080, 8090, 8404), 600)  # noqa: S104
 GOLDEN = Path(__file__).parent / "golden"
 CA = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+TOKEN_SECRET = "c2VjcmV0LW9mLXRva2Vucw=="  # noqa: S105 - known to everybody
+PUBLIC = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
+PRIVATE = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+TOKENS = Tokens(
+    issuer="https://issuer.example.com",
+    audience="autoglm",
+    keys=(
+        TokenKey(kid="0" * 64, algorithms=(Algorithm.RS256, Algorithm.PS256), public_key=PUBLIC),
+        TokenKey(algorithms=(Algorithm.HS256,), secret=TOKEN_SECRET),
+    ),
+    models_claim="models",
+)
 
 RICH = a_table(
     [
@@ -44,6 +69,7 @@ RICH = a_table(
             scheme=Scheme.HTTPS,
             ca=CA,
             api_key="key-backup",
+            server_name="inner.example.com",
             priority=2,
         ),
         an_external(
@@ -57,6 +83,17 @@ RICH = a_table(
     ],
     models=("glm-test", "org/other-9B", "without-upstream"),
     planner=Planner(models=("autoglm",), servers=(a_server(8000),)),
+    sharing=Sharing(strategy=Strategy.CONSISTENT_HASH, hash_header="x-session", cookie="autoglm"),
+    endpoint_safety=EndpointSafety(
+        denied_cidrs=("10.0.0.0/8",), allowed_addresses=("127.0.0.0/8",)
+    ),
+    listener=Listener(certificate=ListenerCertificate(chain=CA, key=PRIVATE)),
+    security=Security(
+        authentication=AuthenticationType.JWT,
+        tokens=TOKENS,
+        client_keys=(key_digest("sk-client"),),
+        internal_tokens=(INTERNAL_TOKEN,),
+    ),
 )
 ADDRESSES = ("203.0.113.7", "2001:db8::7")
 
@@ -84,6 +121,7 @@ def everything(table: Rendered) -> str:
             rendered(
                 a_table(
                     [a_managed("local", 80), an_external("vendor", 443, host="v.example")],
+                    listener=Listener(access_log=AccessLog.FAILURES),
                     retry=Retry(chat_completions=ChatCompletionRetry.NEVER, max_attempts=1),
                 )
             ),
@@ -97,6 +135,22 @@ def test_text_is_what_was_reviewed(name: str, table: Rendered) -> None:
         golden.write_text(everything(table))
         pytest.fail(f"{golden.name} was missing and is written now: review it.")
     assert everything(table) == golden.read_text()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        RICH,
+        a_table(),
+        a_table([a_managed("one", 80)], retry=Retry(max_attempts=1)),
+        a_table(security=Security(authentication=AuthenticationType.NONE)),
+    ],
+)
+def test_every_map_is_named_and_every_name_is_a_map(table: RoutingTable) -> None:
+    # HAProxy cannot be asked for a map that its configuration does not name.
+    found = rendered(table)
+    named = set(re.findall(r"\((/run/router/[^,()]+\.map)\)", found.config()))
+    assert named == set(found.maps)
 
 
 def test_rendering_does_not_depend_on_the_order_of_upstreams() -> None:
@@ -120,7 +174,7 @@ def test_weights_and_pods_are_no_structure(change: dict[str, object]) -> None:
 
 def test_keys_stand_in_maps_only() -> None:
     table = rendered(RICH)
-    for secret in ("key-backup", INTERNAL_TOKEN):
+    for secret in ("key-backup", INTERNAL_TOKEN, TOKEN_SECRET):
         assert secret not in table.config()
         assert any(secret in map_text(entries) for entries in table.maps.values())
     assert "sk-client" not in everything(table)
@@ -197,8 +251,8 @@ def test_no_string_of_a_document_can_add_a_word_or_a_line(data: st.DataObject) -
         table = RoutingTable.model_validate(values)
     except ValidationError:
         return
-    if path[-1] == "scheme":
-        return  # one of two words, and another transport
+    if path[-1] in {"scheme", "authentication", "strategy", "accessLog"} or "algorithms" in path:
+        return  # one of a few words, each with lines of its own
     found = rendered(table)
     assert _same_shape(found, rendered(RICH), extra_models=path[-1] == "model")
     for entries in found.maps.values():
@@ -206,6 +260,33 @@ def test_no_string_of_a_document_can_add_a_word_or_a_line(data: st.DataObject) -
             assert re.fullmatch(r"[!-~]+ [!-~]+", line)
     for text in found.files.values():
         assert "backend" not in text.replace("backup", "")
+
+
+def test_every_string_of_a_document_is_tried() -> None:
+    written = {".".join(str(step) for step in path if isinstance(step, str)) for path in PATHS}
+    assert written == set(fields_of(RoutingTable))
+
+
+def fields_of(part: type[BaseModel], place: str = "") -> Iterator[str]:
+    """Places of all strings that a document can have, by its types."""
+    for name, field in part.model_fields.items():
+        here = f"{place}{field.alias or name}"
+        for inner in leaves(field.annotation):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from fields_of(inner, f"{here}.")
+            elif isinstance(inner, type) and issubclass(inner, str):
+                yield here
+
+
+def leaves(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type
+    """The types that an annotation is made of."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        inner = inner[:1]
+    if not inner:
+        yield annotation
+    for each in inner:
+        yield from leaves(each)
 
 
 def _same_shape(found: Rendered, usual: Rendered, *, extra_models: bool) -> bool:

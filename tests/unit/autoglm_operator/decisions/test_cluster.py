@@ -87,6 +87,25 @@ def test_a_cluster_that_serves_is_ready() -> None:
     assert (status.routing.version, status.routing.acknowledged) == (3, 2)
 
 
+def test_a_cluster_that_lets_everybody_in_says_so_until_it_does_not() -> None:
+    open_to_all = seen(cluster=a_cluster(security={"authentication": {"type": "None"}}))
+    assert said(open_to_all, "Insecure") == ("True", "NoAuthentication")
+    before = {"conditions": [a_condition("Insecure")]}
+    assert "Insecure" not in conditions(seen(cluster=a_cluster(status=before)))
+
+
+def test_a_cluster_with_a_certificate_is_reached_by_tls() -> None:
+    cluster_ = a_cluster(router={"tls": {"secretRef": {"name": "demo-tls"}}})
+    assert cluster.status_of(seen(cluster=cluster_), NOW).url == "https://demo-router.team-a.svc"
+
+
+def test_a_broken_reference_of_the_cluster_itself_leaves_it_serving() -> None:
+    view = seen(unresolved=fails(Reason.SECRET_NOT_FOUND, "Create it."))
+    assert said(view, "ResolvedRefs") == ("False", "SecretNotFound")
+    assert said(view, "Degraded") == ("True", "SecretNotFound")
+    assert said(view, "Ready")[0] == "True"
+
+
 def test_saying_it_again_changes_nothing() -> None:
     first = cluster.status_of(seen(), NOW)
     again = cluster.status_of(seen(status=first.as_json()), NOW.replace(year=2027))

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from autoglm_api import routing as document
 from autoglm_api.conditions import Reason
 from autoglm_api.modelendpoint import EndpointLimits
+from autoglm_api.routingsecurity import AuthenticationType, ListenerCertificate, Tokens
 from autoglm_operator.decisions import routing
+from autoglm_operator.decisions.access import Access
 from autoglm_operator.decisions.addresses import Safety
 from autoglm_operator.decisions.references import Credentials
 from autoglm_operator.decisions.routing import Keys, TableInputs, UpstreamSeen
@@ -74,6 +76,27 @@ def test_the_table_says_all_that_routers_need() -> None:
     assert (found.retry.max_attempts, found.retry.chat_completions) == (2, "Never")
     assert found.endpoint_safety.denied_cidrs == ("10.0.0.0/8",)
     assert found.endpoint_safety.allowed_addresses == ("10.1.0.0/16",)
+
+
+def test_the_table_says_who_may_come_in() -> None:
+    tokens = Tokens(issuer="https://issuer.example.com", audience="autoglm")
+    certificate = ListenerCertificate(chain=PEM, key=PEM.replace("CERTIFICATE", "PRIVATE KEY"))
+    jwt = {"issuer": "a", "audience": "b", "jwksSecretRef": {"name": "a", "key": "b"}}
+    found = table(
+        local(),
+        cluster=a_cluster(security={"authentication": {"type": "JWT", "jwt": jwt}}),
+        access=Access(tokens, certificate),
+    )
+    assert found.security.authentication is AuthenticationType.JWT
+    assert found.security.tokens == tokens
+    assert found.listener.certificate == certificate
+
+
+def test_an_endpoints_certificate_may_have_another_name() -> None:
+    endpoint = an_external(ready=True, tls={"serverName": "inner.example.com"})
+    (found,) = table(an_upstream(endpoint)).upstreams
+    assert found.external is not None
+    assert (found.external.server_name, found.external.ca) == ("inner.example.com", None)
 
 
 def test_what_is_not_eligible_is_absent_but_its_model_is_known() -> None:

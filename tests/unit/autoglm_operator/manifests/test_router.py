@@ -10,8 +10,8 @@ OWNER = pods.Owner(kinds.AUTOGLM_CLUSTER, "team-a", "demo", "0000-1111")
 IMAGES = pods.Images("img/autoglm:1", "img/haproxy:3.2", "img/valkey:9")
 
 
-def built(replicas: int = 2) -> dict[tuple[str, str], Any]:
-    children = router.children(router.Router(OWNER, IMAGES, replicas))
+def built(replicas: int = 2, *, tls: bool = False) -> dict[tuple[str, str], Any]:
+    children = router.children(router.Router(OWNER, IMAGES, replicas, tls=tls))
     return {(child["kind"], child["metadata"]["name"]): child for child in children}
 
 
@@ -44,6 +44,11 @@ def test_a_single_pod_has_no_budget() -> None:
 def test_services_lead_to_their_listeners(service: str, port: int, target: int) -> None:
     (found,) = built()["Service", service]["spec"]["ports"]
     assert (found["port"], found["targetPort"]) == (port, target)
+
+
+def test_with_a_certificate_the_service_has_the_port_of_https_alone() -> None:
+    (port,) = built(tls=True)["Service", "demo-router"]["spec"]["ports"]
+    assert (port["name"], port["port"], port["targetPort"]) == ("https", 443, 8080)
 
 
 def test_the_agent_runs_before_haproxy_and_beside_it() -> None:
