@@ -32,6 +32,12 @@ ALERTMANAGER_PATH: Final = "/v1/alertmanager"
 EVENTS_PATH: Final = "/v1/events"
 DELIVERIES_AT_ONCE: Final = 64
 """Deliveries under way. Arbitrary, because an Alertmanager sends one per group at a time."""
+DELIVERIES_WAITING: Final = 1024
+"""Deliveries that wait for their turn, their bodies unread. Arbitrary, because each takes little
+but its connection, while one that is refused comes back with a handshake and all of its body."""
+WAITING_SECONDS: Final = 10.0
+"""How long one waits. Arbitrary: an Alertmanager without a time limit of its own waits for minutes,
+but one with a limit should hear of a repetition before."""
 BODY_SECONDS: Final = 30.0
 """Time for a body to arrive. Arbitrary: the largest takes it at 3 Mbit/s."""
 EVENT_BYTES: Final = 16 * 2**10
@@ -73,6 +79,7 @@ class Webhook:
         self._limits = limits
         self._answered = counter(metrics.DELIVERIES, registry)
         self._slots = asyncio.Semaphore(DELIVERIES_AT_ONCE)
+        self._waiting = 0
         self._bytes = 0
 
     def app(self) -> Starlette:
@@ -109,13 +116,28 @@ class Webhook:
             # Before the first list is complete, an unmatched alert means nothing.
             if self._unready() is not None:
                 return refusal(503, "The policies are not known yet: repeat this delivery.")
-            if self._slots.locked():
+            if not await self._has_turn():
                 return refusal(503, "Too many deliveries are under way: repeat this one.")
-            async with self._slots:
+            try:
                 return await self._taken(request, take, limit)
+            finally:
+                self._slots.release()
         except errors.ApiError as error:
             log.warning("delivery not judged", extra={"error": str(error)})
             return refusal(503, f"The API server could not be asked: {error.message}")
+
+    async def _has_turn(self) -> bool:
+        """Wait for a slot; whether it was given, and is to be released."""
+        if self._waiting >= DELIVERIES_WAITING:
+            return False
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(WAITING_SECONDS):
+                return await self._slots.acquire()
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
 
     async def _taken(self, request: Request, take: Taking, limit: int) -> Response:
         body = bytearray()
