@@ -211,7 +211,13 @@ def a_full_policy(name: str = "executor-crashloop") -> Object:
         },
         approval={"timeout": "30m"},
         notify=[
-            {"type": "Slack", "slack": {"urlSecretRef": {"name": "hook", "key": "url"}}},
+            {
+                "type": "Slack",
+                "slack": {
+                    "urlSecretRef": {"name": "hook", "key": "url"},
+                    "caSecretRef": {"name": "hook", "key": "ca.crt"},
+                },
+            },
             {
                 "type": "Webhook",
                 "webhook": {

@@ -11,6 +11,7 @@ from autoglm_api.healingpolicy import Mode
 from autoglm_api.healingrun import HealingRun, LeaseState, StepOutcome
 from autoglm_operator.actions.isolatenode import IsolateNode
 from autoglm_operator.actions.notify import Notify
+from autoglm_operator.clients.notices import Delivery
 from autoglm_operator.decisions import episode, leases, news, notices, target
 from autoglm_operator.decisions.healing import Actions, Fleet, Outcome, OutcomeKind, Plan, Seen
 from autoglm_operator.decisions.surroundings import AlertNews
@@ -29,8 +30,10 @@ from isolations import (
 class NobodyThere:
     """A poster that is never asked."""
 
-    async def post(self, url: str, body: dict[str, Any], *, namespace: str, key: str) -> Any:  # noqa: ANN401 - never answers
-        raise AssertionError((url, body, namespace, key))
+    async def post(
+        self, url: str, body: dict[str, Any], *, namespace: str, key: str, ca: str | None = None
+    ) -> Delivery:
+        raise AssertionError((url, body, namespace, key, ca))
 
 
 ACTION = IsolateNode(lambda: NOW, enabled=True)
