@@ -105,6 +105,11 @@ class EventRecorder:
             self._minor.append(now)
         return True
 
+    @property
+    def remembered(self) -> int:
+        """How many sentences, and objects that they are about, are remembered."""
+        return len(self._said) + len(self._shares)
+
     def _forget(self, until: float) -> None:
         """Forget what was said until a moment; everything before what stays is looked at once."""
         while self._minor and self._minor[0] <= until:

@@ -23,6 +23,10 @@ class Together(Generic[T]):
         self._under_way: dict[Hashable, asyncio.Task[T]] = {}
         self._next: dict[Hashable, asyncio.Task[T]] = {}
 
+    def __len__(self) -> int:
+        """How many questions are under way or wait for their turn."""
+        return len(self._under_way) + len(self._next)
+
     async def ask(self, about: Hashable, question: Callable[[], Awaitable[T]]) -> T:
         """Ask, or join those who are about to ask the same.
 

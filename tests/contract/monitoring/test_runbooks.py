@@ -21,8 +21,13 @@ OF_KUBERNETES = {
 WORD = re.compile(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`")
 RUNBOOKS = sorted(runbook_commands.RUNBOOKS.glob("*.md"))
 OWN_NAME = re.compile(r"\b(?:deploy[/ ]|configmap )(autoglm-[a-z]+)")
-NAMES = {"autoglm-operator", "autoglm-receiver", "autoglm-healer", "autoglm-rules"}
-NAMES |= {"autoglm-healing"}  # made by a person, to pause everything
+NAMES = {
+    "autoglm-operator",
+    "autoglm-receiver",
+    "autoglm-healer",
+    "autoglm-rules",
+    "autoglm-healing",  # made by a person, to pause everything
+}
 CAPITALS = re.compile(r"(?<![A-Za-z_-])[A-Z][A-Z-]*(?![A-Za-z_-])")
 TO_FILL = {
     "ALERTMANAGER",

@@ -47,7 +47,7 @@ async def test_nothing_is_kept_for_those_who_ask_afterwards() -> None:
     source.free.set()
 
     assert [await together.ask("a", source.answer) for _ in range(3)] == [1, 2, 3]
-    assert (together._next, together._under_way) == ({}, {})
+    assert len(together) == 0
 
 
 async def test_different_questions_do_not_wait_for_each_other() -> None:
