@@ -1,6 +1,7 @@
 """What people type, as themselves, on a real API server: approve, read, export."""
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Generator
@@ -142,7 +143,8 @@ def test_who_lacks_the_right_reads_who_has_it(
 def test_a_run_reads_as_a_timeline(scene: Scene, joe: Person) -> None:
     scene.pods.hopeless = True
     policy = scene.make_policy(ladder=STEPS, verify={"stabilization": "1s", "timeout": "5s"})
-    run = scene.start_run(policy, scene.pods.sicken())
+    pod = scene.pods.sicken()
+    sick, run = pod["metadata"]["name"], scene.start_run(policy, pod)
     scene.timeline.want(SOON, "the second step begins", lambda: scene.revisions() == 2)
     scene.pods.hopeless = False
     scene.pods.sick.clear()
@@ -154,14 +156,17 @@ def test_a_run_reads_as_a_timeline(scene: Scene, joe: Person) -> None:
     assert said.code == 0, said.err
     heading, *events, last = said.lines
     assert heading == f"{scene.namespace}/{run}  policy crash  Deployment web"
-    assert [line.split(" s  ", 1)[1].partition(":")[0] for line in events][:6] == [
+    told = [line.split(" s  ", 1)[1] for line in events]
+    seen = re.compile(r" \(\d of 2 pods available, \d+ restarts\)$")
+    assert [seen.sub("", line) for line in told][:6] == [
         "alert KubePodCrashLooping began to fire (Alertmanager)",
         "run stored",
-        "step 1 Restart begun",
-        "step 1 Restart Succeeded",
+        f"step 1 Restart begun: Evict Pod {sick}",
+        f"step 1 Restart Succeeded: Pod {sick} was evicted.",
         "step 1 Restart did not help",
-        "step 2 Restart begun",
+        "step 2 Restart begun: RollOut Deployment web",
     ]
+    assert all(seen.search(told[number]) for number in (2, 4, 5))
     assert [line[:24] for line in events] == sorted(line[:24] for line in events)
     assert last.startswith(f"{scene.phase(run)}: ")
 

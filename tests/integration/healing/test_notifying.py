@@ -145,7 +145,7 @@ def test_not_even_a_pause_keeps_people_from_being_told(scene: Scene, desk: Desk)
 def test_a_place_is_told_again_until_it_has_taken_the_notice(
     scene: Scene, telling: HealingProcess, desk: Desk
 ) -> None:
-    desk.answers = [500, 429]
+    desk.answers = [500] * 100
     hook(scene, "pager", desk.url)
     policy = scene.make_policy(ladder=[NOTIFY], notify=[webhook("pager")])
     run = scene.start_run(policy, scene.pods.sicken())
@@ -154,11 +154,12 @@ def test_a_place_is_told_again_until_it_has_taken_the_notice(
         "the record says why it goes on",
         lambda: "answered 500" in step(scene, run).get("message", ""),
     )
+    desk.answers = [429]
 
     scene.timeline.want(SOON_ANEW, "the run ends", lambda: scene.phase(run) == "Escalated")
 
     assert step(scene, run)["outcome"] == "Succeeded"
-    assert len(desk.posts) == 3
+    assert len(desk.posts) >= 3
     assert len({post.key for post in desk.posts}) == 1
     assert_nobody_learnt_the_url(scene, telling)
 
