@@ -1,29 +1,47 @@
 """Failure modes that other healers were seen to have, where pure decisions rule them out.
 
 Each test carries the name of its mode; those that take processes and an API server are in
-tests/integration/healing/test_failure_modes.py, which lists all twenty.
+tests/integration/healing/test_failure_modes.py; tests/failure_modes.py lists all twenty.
 """
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
+from autoglm_api import labels
 from autoglm_api.conditions import ConditionType, Reason
 from autoglm_api.healingguards import Window
 from autoglm_api.healingpolicy import HealingTarget, LabelSelector, TargetKind
-from autoglm_api.healingrun import HealingRun, HealingRunStatus, LeaseState, StepRecord
+from autoglm_api.healingrun import (
+    HealingRun,
+    HealingRunStatus,
+    LeaseState,
+    StepOutcome,
+    StepRecord,
+)
+from autoglm_operator.actions.isolatenode import IsolateNode
 from autoglm_operator.actions.scaleout import ScaleOut
-from autoglm_operator.decisions import deadman, episode, journal, leases, target, windows
+from autoglm_operator.decisions import (
+    deadman,
+    episode,
+    isolation,
+    journal,
+    leases,
+    target,
+    windows,
+)
 from autoglm_operator.decisions.deadman import Pulse
-from autoglm_operator.decisions.healing import Denial, Sighting
+from autoglm_operator.decisions.healing import Denial, Pauses, Sighting
 from autoglm_operator.decisions.surroundings import AlertNews, Load
 from autoglm_operator.reconcilers.ledger import RunLedger
 from episodes import (
     ACTIONS,
     NOW,
+    Object,
     a_pod,
     a_policy,
     a_run,
@@ -31,9 +49,11 @@ from episodes import (
     seen,
     stamp,
 )
+from isolations import a_look, a_record, a_step, a_worker, an_intent, isolated
 from played_runs import FAILURE, HEALED, LOST, STILL_SICK, Healer
 
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 def after(healer: Healer, run: HealingRun, **policy: object) -> Healer:
@@ -138,12 +158,60 @@ def test_09_a_gate_admits_no_batch_at_once() -> None:
     assert calls == 1
 
 
-def test_11_a_successor_of_what_the_alert_was_about_is_left_alone() -> None:
-    """The pod of the same name is newer than the alert: a StatefulSet's, or a renamed one."""
-    newer = a_pod(ready=False, creationTimestamp=stamp(NOW))
-    healer = Healer().look(a_sighting(newer))
-    assert (healer.phase, healer.calls) == ("Skipped", 0)
-    assert healer.reason(ConditionType.PROGRESSING) == Reason.TARGET_CHANGED
+@pytest.mark.parametrize(
+    ("changes", "passed", "ready"),
+    [
+        ({"policy": None}, timedelta(), False),
+        ({"pauses": Pauses(reverting=True)}, timedelta(), False),
+        ({}, DAY, False),
+        ({"news": AlertNews(firing=False)}, HOUR, True),
+    ],
+    ids=["policy deleted", "release uninstalled", "expired", "node well again"],
+)
+def test_10_no_cordon_and_taint_is_left_behind(
+    changes: dict[str, Any], passed: timedelta, *, ready: bool
+) -> None:
+    """Whoever marked the node may be gone: whoever heals now takes the mark away."""
+    action = IsolateNode(lambda: NOW, enabled=True)
+    intent = an_intent()
+    step = a_record(intent, outcome=StepOutcome.SUCCEEDED, helped=True, finished_at=NOW)
+    step = step.model_copy(update={"lease": isolation.lease(a_step(), intent, NOW)})
+    node = isolated(a_worker(ready=ready))
+    node["status"]["conditions"][0]["lastTransitionTime"] = stamp(NOW)
+    view = a_look(node)
+    run = view.run.model_copy(
+        update={"status": HealingRunStatus(steps=(step,), finished_at=NOW)},
+    )
+    assert leases.needs_care(run)
+    assert leases.due(replace(view, run=run), step, action, NOW) is None, "it stands for now"
+
+    due = leases.due(replace(view, run=run, **changes), step, action, NOW + passed)
+
+    assert due is not None
+    assert step.lease is not None
+    lease = leases.lease_of(run, step.lease)
+    node["metadata"]["annotations"] = {labels.LEASE: lease.mark.text()}
+    back = leases.way_back(lease, node, action, due)
+    assert (back.ended, back.value) == (None, "")
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        a_pod(ready=False, creationTimestamp=stamp(NOW)),
+        a_pod(ready=False, deletionTimestamp=stamp(NOW)),
+    ],
+    ids=["a successor of the same name", "on its way out"],
+)
+def test_11_stale_state_is_not_acted_on(pod: Object) -> None:
+    """What the alert was about is there no more, though something of its name is."""
+    for held in (False, True):
+        healer = Healer()
+        if held:
+            healer.look(dead_man="No Watchdog.").after(minutes=5)
+        healer.look(a_sighting(pod))
+        assert (healer.phase, healer.calls) == ("Skipped", 0)
+        assert healer.reason(ConditionType.PROGRESSING) == Reason.TARGET_CHANGED
 
 
 def test_12_an_empty_selector_means_nothing_and_not_everything() -> None:
