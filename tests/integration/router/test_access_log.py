@@ -152,15 +152,17 @@ async def test_what_is_no_request_is_logged_as_json_too(pod: Pod) -> None:
 
 
 async def test_only_failures_or_nothing_where_that_is_asked_for(pod: Pod) -> None:
-    async with serving("one", "bad") as (one, bad), pod.client() as client:
+    async with serving("one", "bad") as (one, bad):
         bad.reply = says(500)
         upstreams = (a_managed("one", one.port), a_managed("bad", bad.port, model="other"))
         logged = dict[AccessLog, list[int]]()
         for choice in (AccessLog.NONE, AccessLog.FAILURES, AccessLog.ALL):
             before = len(lines(pod))
             await pod.route(*upstreams, listener=Listener(access_log=choice))
-            await ask(client)
-            await ask(client, model="other")
+            # A connection that was idle at the reload gets one more reply by the old table.
+            async with pod.client() as client:
+                await ask(client)
+                await ask(client, model="other")
             if choice is not AccessLog.NONE:
                 await until(lambda: lines(pod)[-1:] != [] and lines(pod)[-1]["status"] == 500)
             logged[choice] = [line["status"] for line in lines(pod)[before:]]
