@@ -211,7 +211,8 @@ class Scene:
     def evicted(self) -> Counter[str]:
         """How often the API server carried out an eviction of each pod."""
         found = self.proxy.writes(EVICTIONS)
-        return Counter(record.call.name for record in found if record.applied)
+        here = [each for each in found if each.call.namespace == self.namespace]
+        return Counter(record.call.name for record in here if record.applied)
 
     def revisions(self) -> int:
         """How often the workload was rolled out, the first time included."""

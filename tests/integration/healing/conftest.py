@@ -9,6 +9,7 @@ import pytest
 import customresources
 from autoglm_api.healingpolicy import HealingPolicy
 from chart_accounts import granted
+from cleaning_scenes import CleaningScene, PlayedCleaner
 from healing_objects import (
     READY_SECONDS,
     MakePolicy,
@@ -21,6 +22,8 @@ from healing_objects import (
 )
 from healing_processes import HealingProcess, running
 from kube import Kube
+from node_scenes import LEASES, NodeScene
+from played_fleet import PlayedFleet, a_placed_workload
 from recording_proxy import RecordingProxy
 from sick_pods import SickPods, a_web_deployment
 from statuses import is_available
@@ -123,14 +126,58 @@ def make_policy(kube: Kube, crds: list[str], namespace: str) -> MakePolicy:
 
 
 @pytest.fixture
-def scene(request: pytest.FixtureRequest, kube: Kube, namespace: str, pods: SickPods) -> Scene:
+def scene(request: pytest.FixtureRequest, pods: SickPods) -> Scene:
     """A workload whose pods can fall sick."""
+    return a_scene(request, pods)
+
+
+def a_scene(request: pytest.FixtureRequest, pods: SickPods) -> Scene:
+    """The test's namespace, and the pods of it that can fall sick."""
     return Scene(
-        kube=kube,
-        namespace=namespace,
+        kube=pods.kube,
+        namespace=pods.namespace,
         release=request.getfixturevalue("release"),
         timeline=request.getfixturevalue("timeline"),
         proxy=request.getfixturevalue("proxy"),
         pods=pods,
         make_policy=request.getfixturevalue("make_policy"),
     )
+
+
+@pytest.fixture
+def fleet(kube: Kube, namespace: str) -> Generator[PlayedFleet]:
+    """Three nodes, and the namespace in which whoever maintains one takes its Lease."""
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEASES}})
+    with PlayedFleet(kube, namespace).playing() as played:
+        yield played
+
+
+@pytest.fixture
+def nodes(request: pytest.FixtureRequest, kube: Kube, fleet: PlayedFleet) -> NodeScene:
+    """Two pods of Deployment web on the nodes."""
+    kube.create(a_placed_workload(fleet.namespace), fleet.namespace)
+    Timeline().want(
+        within(READY_SECONDS),
+        "the workload is available",
+        lambda: is_available(kube.get("Deployment", "web", fleet.namespace)),
+    )
+    return NodeScene(a_scene(request, SickPods(kube, fleet.namespace)), fleet)
+
+
+@pytest.fixture
+def jobs(make_namespace: Callable[[str], str]) -> str:
+    """The namespace of the Jobs that clean disks."""
+    return make_namespace("privileged")
+
+
+@pytest.fixture
+def cleaning(
+    request: pytest.FixtureRequest, kube: Kube, fleet: PlayedFleet, jobs: str
+) -> Generator[CleaningScene]:
+    """Three nodes and a cleaner that frees 100 MiB."""
+    scene = a_scene(request, SickPods(kube, fleet.namespace))
+    with PlayedCleaner(kube, jobs, fleet=fleet).playing() as cleaner:
+        yield CleaningScene(scene, fleet, cleaner)
+    # A node that is gone would leave its pods behind.
+    for job in kube.list("Job", jobs):
+        kube.delete("Job", job["metadata"]["name"], jobs)

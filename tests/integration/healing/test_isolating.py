@@ -4,74 +4,14 @@ from collections.abc import Generator
 
 import pytest
 
-from healing_objects import SOON, MakeProcess, Scene
+from healing_objects import SOON, MakeProcess
 from healing_processes import HealingProcess, running
 from kube import Kube
 from kubeconfig import Object
-from node_scenes import LEASES, NodeScene, revived
-from played_fleet import PlayedFleet, a_placed_statefulset, a_placed_workload
-from proxy_faults import Drop
-from recording_proxy import Moment, RecordingProxy, kill
-from sick_pods import SickPods
+from node_scenes import LEASES, NodeScene
+from played_fleet import a_placed_statefulset
 from statuses import is_available
-from timeline import Timeline, between, within
-
-WRITES = (
-    "policy",
-    "intent",
-    "finalizer",
-    "mark",
-    "cordon and taint",
-    "eviction",
-    "on its way",
-    "empty",
-    "not yet elsewhere",
-    "elsewhere",
-    "end",
-    "policy's last run",
-    "way back",
-    "cordon and taint back",
-    "mark removed",
-    "reverted",
-    "finalizer removed",
-)
-"""Writes of a drain of one pod and of its way back without faults, in their order."""
-
-
-@pytest.fixture
-def fleet(kube: Kube, namespace: str) -> Generator[PlayedFleet]:
-    """Three nodes, and the namespace in which whoever maintains one takes its Lease."""
-    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEASES}})
-    with PlayedFleet(kube, namespace).playing() as played:
-        yield played
-
-
-@pytest.fixture
-def nodes(
-    request: pytest.FixtureRequest,
-    kube: Kube,
-    namespace: str,
-    fleet: PlayedFleet,
-    proxy: RecordingProxy,
-    timeline: Timeline,
-) -> NodeScene:
-    """Two pods of Deployment web on the nodes."""
-    kube.create(a_placed_workload(namespace), namespace)
-    timeline.want(
-        within(60),
-        "the workload is available",
-        lambda: is_available(kube.get("Deployment", "web", namespace)),
-    )
-    scene = Scene(
-        kube=kube,
-        namespace=namespace,
-        release=request.getfixturevalue("release"),
-        timeline=timeline,
-        proxy=proxy,
-        pods=SickPods(kube, namespace),
-        make_policy=request.getfixturevalue("make_policy"),
-    )
-    return NodeScene(scene, fleet)
+from timeline import Timeline, between
 
 
 @pytest.fixture
@@ -112,47 +52,6 @@ def test_a_drained_nodes_pods_are_available_elsewhere_and_it_returns_with_its_po
 
     nodes.wants_undone(run, node)
     assert (nodes.fleet.taint(node), nodes.fleet.is_cordoned(node)) == ("", False)
-    assert len(nodes.scene.proxy.writes()) >= len(WRITES) - 1
-
-
-@pytest.mark.parametrize("moment", [Moment.RECEIVED, Moment.APPLIED], ids=lambda each: each.name)
-@pytest.mark.parametrize("number", range(2, len(WRITES) + 1), ids=WRITES[1:])
-def test_a_node_is_isolated_once_and_returns_whenever_the_healer_dies(
-    nodes: NodeScene, process: HealingProcess, number: int, moment: Moment
-) -> None:
-    node, policy = nodes.fleet.busy(), nodes.policy()
-    moved = {pod["metadata"]["name"] for pod in nodes.fleet.pods(node)}
-    with running(process), revived(process) as deaths:
-        nodes.scene.wants_accepted()
-        nodes.scene.proxy.on_write(number, kill(process.pid), moment)
-
-        run = nodes.start(policy, node)
-
-        nodes.wants_isolated(run, node)
-        nodes.deletes_policy()
-        nodes.wants_undone(run, node)
-        nodes.scene.timeline.want(SOON, "the healer was killed", lambda: deaths == ["killed"])
-    assert (nodes.fleet.taint(node), nodes.fleet.is_cordoned(node)) == ("", False)
-    assert nodes.evicted() == dict.fromkeys(moved, 1)
-
-
-@pytest.mark.parametrize("number", range(2, len(WRITES) + 1), ids=WRITES[1:])
-@pytest.mark.usefixtures("acting")
-def test_a_node_is_isolated_once_and_returns_whichever_reply_is_lost(
-    nodes: NodeScene, number: int
-) -> None:
-    node, policy = nodes.fleet.busy(), nodes.policy()
-    moved = {pod["metadata"]["name"] for pod in nodes.fleet.pods(node)}
-    nodes.scene.wants_accepted()
-    nodes.scene.proxy.on_write(number, lambda _: Drop(), Moment.APPLIED)
-
-    run = nodes.start(policy, node)
-
-    nodes.wants_isolated(run, node)
-    nodes.deletes_policy()
-    nodes.wants_undone(run, node)
-    assert (nodes.fleet.taint(node), nodes.fleet.is_cordoned(node)) == ("", False)
-    assert nodes.evicted() == dict.fromkeys(moved, 1)
 
 
 @pytest.mark.usefixtures("acting")

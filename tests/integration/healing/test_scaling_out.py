@@ -1,38 +1,17 @@
 """From a stored run to more pods and back: once, at the right place, and only what is confirmed."""
 
-import contextlib
-import threading
 from collections.abc import Generator
 
 import pytest
 
-from healing_objects import SOON, MakeProcess, Scene
-from healing_processes import HealingProcess, running
+from healing_objects import SOON, Scene
 from kube import Kube
 from kubeconfig import Object
 from played_nodes import a_played_node
-from proxy_faults import Drop, Match
-from recording_proxy import Moment, kill
+from proxy_faults import Match
 from timeline import between
 
 MORE = {"action": "ScaleOut", "scaleOut": {"maxReplicas": 5, "step": 2, "revertAfter": "23h"}}
-WRITES = (
-    "policy",
-    "intent",
-    "finalizer",
-    "mark",
-    "scale",
-    "outcome",
-    "healthy",
-    "end",
-    "policy's last run",
-    "way back",
-    "scale back",
-    "mark removed",
-    "reverted",
-    "finalizer removed",
-)
-"""Writes of an episode without faults, in their order; two of them are of the policy."""
 
 
 @pytest.fixture(autouse=True)
@@ -79,27 +58,6 @@ def wants_reverted(scene: Scene, run: str) -> None:
     assert not is_marked(deployment(scene))
 
 
-@contextlib.contextmanager
-def revived(healer: HealingProcess) -> Generator[list[str]]:
-    """Start the healer again once it was killed, as kubelet would."""
-    deaths: list[str] = []
-    stop = threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(0.1):
-            if healer.ended():
-                deaths.append("killed")
-                healer.start()
-
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
-    try:
-        yield deaths
-    finally:
-        stop.set()
-        watching.join()
-
-
 def scales(scene: Scene) -> list[int | None]:
     """The writes of a number of pods that took effect, by their answers."""
     found = scene.proxy.writes(Match(resource="deployments", subresource="scale"))
@@ -127,49 +85,6 @@ def test_pods_are_added_and_taken_away_when_the_time_has_passed(scene: Scene) ->
     scene.timeline.want(between(0, 240), "the second one follows", lambda: replicas(scene) == 2)
     wants_reverted(scene, run)
     assert len(scales(scene)) == 3
-
-
-@pytest.mark.parametrize("moment", list(Moment), ids=lambda moment: moment.name.lower())
-@pytest.mark.parametrize("number", range(2, len(WRITES) + 1), ids=WRITES[1:])
-def test_scales_once_and_back_once_whenever_the_healer_dies(
-    scene: Scene, make_process: MakeProcess, number: int, moment: Moment
-) -> None:
-    policy = scene.make_policy(ladder=[MORE])
-    healer: HealingProcess = make_process("healer")
-    with running(healer), revived(healer) as deaths:
-        scene.wants_accepted()
-        scene.proxy.on_write(number, kill(healer.pid), moment)
-
-        run = scene.start_run(policy, scene.pods.live()[0])
-
-        scene.wants_phase(run, "Succeeded")
-        assert replicas(scene) == 4
-        scene.timeline.want(
-            SOON, "the policy names its last run", lambda: "lastRun" in scene.policy()["status"]
-        )
-        scene.kube.delete("HealingPolicy", "crash", scene.namespace)
-        wants_reverted(scene, run)
-        scene.timeline.want(SOON, "the healer was killed", lambda: deaths == ["killed"])
-    assert len(scales(scene)) == 2
-
-
-@pytest.mark.parametrize("number", range(2, len(WRITES) + 1), ids=WRITES[1:])
-@pytest.mark.usefixtures("healer")
-def test_scales_once_and_back_once_whichever_reply_is_lost(scene: Scene, number: int) -> None:
-    policy = scene.make_policy(ladder=[MORE])
-    scene.wants_accepted()
-    scene.proxy.on_write(number, lambda _: Drop(), Moment.APPLIED)
-
-    run = scene.start_run(policy, scene.pods.live()[0])
-
-    scene.wants_phase(run, "Succeeded")
-    assert replicas(scene) == 4
-    scene.timeline.want(
-        SOON, "the policy names its last run", lambda: "lastRun" in scene.policy()["status"]
-    )
-    scene.kube.delete("HealingPolicy", "crash", scene.namespace)
-    wants_reverted(scene, run)
-    assert len(scales(scene)) == 2
 
 
 @pytest.mark.usefixtures("healer")
