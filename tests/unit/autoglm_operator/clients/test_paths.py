@@ -1,6 +1,11 @@
 """Where the API server keeps things; no name leads to anything else."""
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
 
 from autoglm_api import kinds
 from autoglm_operator.clients import errors
@@ -40,3 +45,14 @@ def test_nothing_has_a_name_that_means_something_in_a_url(name: str) -> None:
         path(kinds.POD, "team-a", name)
     with pytest.raises(errors.NotFound, match="can have"):
         path(kinds.POD, name, "web-1")
+
+
+@given(st.text(min_size=1, max_size=12) | st.text("./%?#:-_aZ0\\\n", min_size=1, max_size=12))
+def test_whatever_the_name_a_path_is_never_that_of_anything_else(name: str) -> None:
+    with contextlib.suppress(errors.NotFound):
+        sent = URL(f"http://server{path(kinds.POD, 'team-a', name)}")
+        assert (sent.path, sent.query_string, sent.fragment) == (
+            f"/api/v1/namespaces/team-a/pods/{name}",
+            "",
+            "",
+        )
