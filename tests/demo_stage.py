@@ -42,7 +42,7 @@ class Scene:
 @contextlib.contextmanager
 def raised(kube: Kube) -> Generator[Scene]:
     """Install, connect, apply and wait; in the end take everything down again."""
-    before = _monitoring(kube)
+    before = monitoring(kube)
     forget_definitions(kube)
     scene = Scene(stage.Stage(), Timeline())
     try:
@@ -53,7 +53,7 @@ def raised(kube: Kube) -> Generator[Scene]:
         _sicken(kube, scene)
         yield scene
     finally:
-        _clear(kube, before)
+        clear(kube, before)
 
 
 def _sicken(kube: Kube, scene: Scene) -> None:
@@ -69,7 +69,7 @@ def _well(kube: Kube, namespace: str) -> bool:
     return all(each and each.get("status", {}).get("availableReplicas") for each in found)
 
 
-def _monitoring(kube: Kube) -> dict[str, Object]:
+def monitoring(kube: Kube) -> dict[str, Object]:
     """What the demo is going to change of the monitoring that belongs to the cluster."""
     config = kube.get("ConfigMap", "monitoring", MONITORING)
     assert config is not None, "the cluster has no monitoring: hack/cluster up --with monitoring"
@@ -81,8 +81,9 @@ def _monitoring(kube: Kube) -> dict[str, Object]:
     return found
 
 
-def _clear(kube: Kube, before: dict[str, Object]) -> None:
-    _restore_monitoring(kube, before)
+def clear(kube: Kube, before: dict[str, Object]) -> None:
+    """Take everything down, and give the monitoring back as it was before."""
+    restore_monitoring(kube, before)
     # The operator still runs, so what it made goes in the way that it goes for everybody.
     _delete_workloads(kube)
     _delete_namespaces(kube, stage.TEAM, stage.VENDOR)
@@ -103,7 +104,8 @@ def _delete_workloads(kube: Kube) -> None:
     kube.delete("Deployment", "simulator", stage.VENDOR)
 
 
-def _restore_monitoring(kube: Kube, before: dict[str, Object]) -> None:
+def restore_monitoring(kube: Kube, before: dict[str, Object]) -> None:
+    """Give the cluster its monitoring back as `monitoring` found it."""
     replaced = [{"op": "replace", "path": "/data", "value": before["config"]}]
     kube.patch("ConfigMap", "monitoring", MONITORING, replaced, kind_of_patch="json")
     for name in RESTARTED:

@@ -1,57 +1,26 @@
-"""A node whose disk is full of old logs, and a release that may clean it.
+"""A node whose disk is full of old logs, and what its tests see of it.
 
 Exists so that tests see real DiskPressure that the kubelet's own collection does not end. Never
 checks anything.
 """
 
-import contextlib
 import json
-import subprocess
-from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 
 import images
-import programs
-from builders import a_container, a_host_volume, a_mount, a_namespace, a_pod
-from demo import kubectl, stage
-from demo_stage import forget_definitions
+from builders import a_container, a_host_volume, a_mount, a_pod
+from healing_release import CARE, JOBS, HealingRelease
 from kube import Kube
 from kubeconfig import Object
 from statuses import condition
 from timeline import Timeline, within
 
-CHART = Path(__file__).parents[1] / "charts" / "autoglm-operator"
-CARE = "node-care"
-"""Where the policy lives; the admin trusts it with nodes."""
-JOBS = f"{stage.RELEASE}-node-jobs"
 POLICY = "disk-pressure"
 LOGS = [f"app.log.{number}" for number in range(1, 9)]
 KEPT = ["link.log.1", "orders.db", "server.log.2", "young.log.1"]
 """Data, a link to it, a log that a process has open, and one that is too young."""
 LEFT_MIB = 200
 """What the logs leave free: well below the 10 % at which the kubelet sees pressure."""
-
-RULES = json.dumps(
-    {
-        "groups": [
-            {
-                "name": "disks",
-                "rules": [
-                    {
-                        "alert": "KubeNodeDiskPressure",
-                        # As shipped; there `for` is a minute.
-                        "expr": "max by (node) (kube_node_status_condition"
-                        '{condition="DiskPressure", status="true"} == 1)',
-                        "for": "2s",
-                        "labels": {"severity": "critical"},
-                    },
-                    {"alert": "Watchdog", "expr": "vector(1)"},
-                ],
-            }
-        ]
-    }
-)
 
 WRITER = """
 import hashlib, json, os, pathlib, sys, time
@@ -87,10 +56,15 @@ while True:
 
 @dataclass(frozen=True)
 class FullDisk:
-    """One node with the release, seen by a test."""
+    """One node, seen by a test."""
 
-    kube: Kube
+    release: HealingRelease
     node: str
+
+    @property
+    def kube(self) -> Kube:
+        """The administrator's client."""
+        return self.release.kube
 
     def fill(self) -> None:
         """Start to fill the disk, by a pod that no pressure evicts."""
@@ -167,7 +141,6 @@ class FullDisk:
     def policy(self, **changes: object) -> None:
         """Store the policy, with what the test replaces."""
         spec: Object = {
-            "mode": "Enforce",
             "alerts": [{"matchers": [{"name": "alertname", "value": "KubeNodeDiskPressure"}]}],
             "target": {
                 "kind": "Node",
@@ -175,94 +148,13 @@ class FullDisk:
             },
             "ladder": [{"action": "CleanDisk", "cleanDisk": {"minimumFreed": "1Gi"}}],
             "verify": {"stabilization": "5s", "timeout": "2m"},
-            "guards": {"cooldown": "0s"},
-            **changes,
         }
-        self.kube.apply(
-            {
-                "apiVersion": "autoglm.io/v1alpha1",
-                "kind": "HealingPolicy",
-                "metadata": {"name": POLICY},
-                "spec": spec,
-            },
-            CARE,
-        )
+        self.release.policy(POLICY, spec | changes)
 
     def runs(self) -> list[Object]:
         """Every run about the node, the oldest first."""
-        found = self.kube.list("HealingRun", CARE)
-        return sorted(found, key=lambda run: str(run["metadata"]["creationTimestamp"]))
+        return self.release.runs(POLICY)
 
     def jobs(self) -> list[Object]:
         """Every Job that was made to clean a node."""
         return self.kube.list("Job", JOBS)
-
-
-@contextlib.contextmanager
-def raised(kube: Kube, node: str) -> Generator[FullDisk]:
-    """Install the release away from the node, and point Prometheus' alerts at it."""
-    before = kube.get("ConfigMap", "monitoring", "monitoring")
-    assert before is not None, "the cluster has no monitoring: hack/cluster up --with monitoring"
-    forget_definitions(kube)
-    disk = FullDisk(kube, node)
-    try:
-        # What is evicted under pressure would only make the test slow.
-        kube.patch("Node", node, None, {"spec": {"unschedulable": True}})
-        _install()
-        stage.connect_alertmanager()
-        _watch_disks(kube)
-        kube.apply(a_namespace(CARE, "privileged"))
-        kube.patch("Node", node, None, {"spec": {"unschedulable": None}})
-        yield disk
-    finally:
-        kube.patch("Node", node, None, {"spec": {"unschedulable": None}})
-        _clear(kube, before)
-
-
-def _install() -> None:
-    helm = programs.ensure(["helm"])["helm"]
-    repository, tag = images.ensure(["autoglm"])["autoglm"].reference.rsplit(":", 1)
-    values = {
-        "image": {"repository": repository, "tag": tag},
-        "receiver": {"senders": [{"name": "alertmanager", "namespace": "monitoring"}]},
-        "alertmanager": {"urls": ["http://alertmanager.monitoring.svc:9093"]},
-        "nodeHealing": {"enabled": True},
-        "trustedNamespaces": [CARE],
-    }
-    where = [stage.RELEASE, str(CHART), "--namespace", stage.SYSTEM, "--create-namespace"]
-    done = subprocess.run(
-        [str(helm), "upgrade", "--install", *where, "--wait", "--timeout", "3m", "--values", "-"],
-        input=json.dumps(values),
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def _watch_disks(kube: Kube) -> None:
-    kube.patch("ConfigMap", "monitoring", "monitoring", {"data": {"rules.yml": RULES}})
-    kubectl.run("-n", "monitoring", "rollout", "restart", "deployment/prometheus")
-    words = ("rollout", "status", "deployment/prometheus", "--timeout=90s")
-    kubectl.run("-n", "monitoring", *words)
-
-
-def _clear(kube: Kube, before: Object) -> None:
-    replaced = [{"op": "replace", "path": "/data", "value": before["data"]}]
-    kube.patch("ConfigMap", "monitoring", "monitoring", replaced, kind_of_patch="json")
-    with contextlib.suppress(LookupError):  # the kinds are not there if nothing was installed
-        kube.delete("HealingPolicy", POLICY, CARE)
-        for run in kube.list("HealingRun", CARE):
-            kube.delete("HealingRun", run["metadata"]["name"], CARE)
-    helm = programs.ensure(["helm"])["helm"]
-    words = ["uninstall", stage.RELEASE, "--namespace", stage.SYSTEM, "--ignore-not-found"]
-    subprocess.run([str(helm), *words, "--wait"], check=True, capture_output=True)
-    for name in (CARE, stage.SYSTEM):
-        kube.delete("Namespace", name)
-    gone = (CARE, stage.SYSTEM, JOBS)
-    Timeline().want(
-        within(180),
-        "the namespaces are gone",
-        lambda: not any(kube.get("Namespace", name) for name in gone),
-    )
-    forget_definitions(kube)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,12 @@ class Stage:
         return Client(f"http://{self.cluster}-router.{self.namespace}.svc", key)
 
 
-def install() -> float:
-    """Install the chart with our images, wait for its Deployments, return the seconds it took."""
+def install(**more: object) -> float:
+    """Install the chart with our images, wait for its Deployments, return the seconds it took.
+
+    Args:
+        more: Further values of the chart.
+    """
     begin = time.monotonic()
     helm = programs.ensure(["helm"])["helm"]
     references = {name: image.reference for name, image in images.ensure(OUR_IMAGES).items()}
@@ -53,6 +58,7 @@ def install() -> float:
         "valkeyImage": _image(references["valkey"]),
         "endpointSafety": {"allowedNamespaces": [VENDOR]},
         "receiver": {"senders": [{"name": "alertmanager", "namespace": "monitoring"}]},
+        **more,
     }
     command = [str(helm), "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM]
     options = ["--create-namespace", "--wait", "--timeout", "3m", "--values", "-"]
@@ -99,21 +105,25 @@ def wait_ready(stage: Stage, seconds: float = 180) -> float:
     return time.monotonic() - begin
 
 
-def connect_alertmanager() -> None:
-    """Point the test cluster's Alertmanager at the receiver, with a token made for it alone."""
+def connect_alertmanager(rules: Mapping[str, str] | None = None) -> None:
+    """Point the test cluster's Alertmanager at the receiver, with a token made for it alone.
+
+    Args:
+        rules: Keys of Prometheus' ConfigMap and their rules; the demo's if none are given.
+    """
     ca = kubectl.get(SYSTEM, "configmap", f"{RELEASE}-receiver-ca")["data"]["ca.crt"]
     config = kubectl.get("monitoring", "configmap", "monitoring")["data"]
-    config["rules.yml"] = RULES.read_text(encoding="utf-8")
+    config |= rules or {"rules.yml": RULES.read_text(encoding="utf-8")}
     config["alertmanager.yml"] = _alertmanager_configuration()
     config["receiver-ca.crt"] = ca
     kubectl.patch("monitoring", "configmap", "monitoring", {"data": config})
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "alertmanager"}}
     kubectl.apply("monitoring", json.dumps(account))
     _strategic_patch("monitoring", "deployment", "alertmanager", _alertmanager_token())
-    for name in ("prometheus", "alertmanager"):
+    # Prometheus is second: what it told an Alertmanager that ends it would repeat after a minute.
+    for name in ("alertmanager", "prometheus"):
         # A new pod reads the new configuration at once; waiting for the volume takes a minute.
         kubectl.run("-n", "monitoring", "rollout", "restart", f"deployment/{name}")
-    for name in ("prometheus", "alertmanager"):
         kubectl.run("-n", "monitoring", "rollout", "status", f"deployment/{name}", "--timeout=90s")
     say("Alertmanager posts to the receiver, with a ServiceAccount token")
 

@@ -97,5 +97,9 @@ API = Cluster(
     programs=("haproxy", "valkey", "prometheus"),
 )
 """An API server whose pods nobody starts: tests play the kubelet, so that they can play it ill."""
-NODES = Cluster("test", ("--with", "metrics,monitoring"), ("autoglm", "haproxy", "valkey"))
-"""Real nodes with metrics and alerts."""
+NODES = Cluster(
+    "test",
+    ("--nodes", "4", "--with", "metrics,monitoring"),
+    ("autoglm", "haproxy", "valkey"),
+)
+"""Real nodes with metrics and alerts: two to break, and two for everything else."""

@@ -7,8 +7,9 @@ import pytest
 import full_disks
 import images
 from builders import a_container, a_pod
-from full_disks import CARE, JOBS, KEPT, LOGS, FullDisk
-from kube import Kube, KubeError
+from full_disks import KEPT, LOGS, FullDisk
+from healing_release import CARE, JOBS, HealingRelease, condition_of
+from kube import KubeError
 from kubeconfig import Object
 from statuses import condition, is_ready, phase
 from timeline import Timeline, within
@@ -17,13 +18,10 @@ Image = Callable[[str], str]
 
 
 @pytest.fixture(scope="module")
-def disk(kube: Kube, nodes: list[str], image: Image) -> Generator[FullDisk]:
-    """The release, and a node to fill that runs none of it."""
-    assert len(nodes) > 1, "the release needs another node: hack/cluster up --nodes 2"
-    for name in ("autoglm", "busybox"):
-        image(name)
-    with full_disks.raised(kube, nodes[-1]) as disk:
-        yield disk
+def disk(release: HealingRelease, image: Image) -> FullDisk:
+    """A node to fill."""
+    image("busybox")
+    return FullDisk(release, release.victims[-1])
 
 
 @pytest.fixture
@@ -55,9 +53,7 @@ def runs_that_are(disk: FullDisk, phase: str, known: int = 0) -> list[Object]:
 
 def why_skipped(run: Object) -> str:
     """The reason for which a run was never begun."""
-    return next(
-        str(each["reason"]) for each in run["status"]["conditions"] if each["type"] == "Accepted"
-    )
+    return str(condition_of(run, "Accepted")["reason"])
 
 
 def test_a_full_disk_is_cleaned_and_what_counts_stays(full: FullDisk, timeline: Timeline) -> None:
