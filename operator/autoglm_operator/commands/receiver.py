@@ -34,7 +34,7 @@ from autoglm_operator.receiver.storing import RunStore
 from autoglm_operator.receiver.tls import ServerCertificate
 from autoglm_operator.receiver.tokens import StaticTokens
 from autoglm_operator.runtime.clock import Clock, SystemClock
-from autoglm_operator.runtime.connections import TellingProtocol
+from autoglm_operator.runtime.connections import TellingProtocol, shrink_tls_buffers
 from autoglm_operator.runtime.metrics import Metrics
 from autoglm_operator.runtime.probes import probe_app, serving
 from autoglm_operator.runtime.store import ObjectStore
@@ -61,6 +61,7 @@ async def run(
     settings: ReceiverSettings, certificate: ServerCertificate, kubeconfig: Path | None
 ) -> int:
     """Run the receiver in this event loop; returns the exit code."""
+    shrink_tls_buffers()
     clock, metrics = SystemClock(), Metrics()
     async with AsyncExitStack() as stack:
         api = await connect(
