@@ -10,6 +10,7 @@ from autoglm_api import kinds
 from autoglm_api.conditions import Reason
 from autoglm_api.healingladder import ActionName
 from autoglm_api.kinds import Kind
+from autoglm_cli.main import COMMANDS
 from shipped_rules import alerts
 
 OF_KUBERNETES = {
@@ -20,6 +21,7 @@ OF_KUBERNETES = {
 }
 WORD = re.compile(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`")
 RUNBOOKS = sorted(runbook_commands.RUNBOOKS.glob("*.md"))
+OWN_COMMAND = re.compile(r"^autoglm ([a-z-]+)|`autoglm ([a-z-]+)", re.MULTILINE)
 OWN_NAME = re.compile(r"\b(?:deploy[/ ]|configmap )(autoglm-[a-z]+)")
 NAMES = {
     "autoglm-operator",
@@ -65,6 +67,12 @@ def test_a_word_of_a_status_is_one_that_somebody_says(path: Path) -> None:
 @pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
 def test_a_name_of_ours_is_one_that_the_chart_gives(path: Path) -> None:
     assert set(OWN_NAME.findall(path.read_text(encoding="utf-8"))) <= NAMES
+
+
+@pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
+def test_a_command_of_ours_is_one_for_people(path: Path) -> None:
+    found = {one or other for one, other in OWN_COMMAND.findall(path.read_text(encoding="utf-8"))}
+    assert found <= {command.name for command in COMMANDS}
 
 
 @pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
