@@ -34,6 +34,7 @@ def global_section(where: Layout) -> tuple[str, ...]:
         f"    nbthread {where.threads}",
         f"    tune.bufsize {BUFFER_BYTES}",
         f"    hard-stop-after {where.drain_seconds}s",
+        "    ssl-default-bind-options ssl-min-ver TLSv1.2",
         "    ssl-default-server-options ssl-min-ver TLSv1.2 no-tls-tickets",
     )
 
