@@ -1,6 +1,5 @@
 """Flat events: who may match them, and one run for each episode whatever breaks."""
 
-import threading
 from collections import Counter
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +45,6 @@ FAULTS: list[Fault] = [
     LoseReply(),
     Drop(),
 ]
-OUTAGE_SECONDS = 60.0
 SOON = within(20)
 
 
@@ -235,25 +233,6 @@ def test_a_broken_write_stores_an_event_once(
     assert rule.hits == 1
     assert [outcome(each, EVENT) for each in senders] == ["Known"] * 2
     assert len(runs_of(kube, senders)) == 1
-
-
-def test_events_of_a_long_outage_are_stored_once_when_it_ends(
-    kube: Kube, proxy: RecordingProxy, senders: list[PersistentSender]
-) -> None:
-    events = [EVENT | {"instance": f"10.0.0.{number}"} for number in range(3)]
-    for sender in senders:
-        outcome(sender, events[0])
-    with ThreadPoolExecutor() as threads:
-        with proxy.outage():
-            answers = [
-                threads.submit(PersistentSender(each.sender, each.namespace).event, event)
-                for event in events
-                for each in senders
-            ]
-            threading.Event().wait(OUTAGE_SECONDS)
-            assert not any(answer.done() for answer in answers)
-        assert [answer.result(90).status_code for answer in answers] == [200] * 6
-    assert len(runs_of(kube, senders)) == len(events)
 
 
 MALFORMED: dict[str, tuple[bytes, str]] = {

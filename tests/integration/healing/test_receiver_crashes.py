@@ -1,7 +1,6 @@
 """Whatever breaks around a create, every alert that was accepted ends in exactly one run."""
 
 import itertools
-import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,8 +35,6 @@ FAULTS: list[Fault] = [
     LoseReply(),
     Drop(),
 ]
-OUTAGE_SECONDS = 60.0
-"""Source: the contract of the tests; longer than Alertmanager's first repetitions."""
 SOON = within(20)
 
 
@@ -128,30 +125,3 @@ def test_two_receivers_that_are_told_at_once_store_each_alert_once(
     outcomes = sum((Counter[str](each.json()["outcomes"]) for each in answers), Counter[str]())
     assert outcomes == {"Stored": 30, "Known": 30}
     assert pods_of(kube, namespace) == [alert["labels"]["pod"] for alert in alerts]
-
-
-def test_alerts_of_a_long_outage_are_stored_once_when_it_ends(
-    kube: Kube, proxy: RecordingProxy, patient: PersistentSender
-) -> None:
-    namespace = patient.namespace
-    groups = [
-        [an_alert(f"web-{group}-{index}", namespace) for index in range(CREATES)]
-        for group in range(5)
-    ]
-    assert patient.deliver(*groups[0]).status_code == 200
-    senders = [PersistentSender(patient.sender, namespace) for _ in groups]
-    with ThreadPoolExecutor() as threads:
-        with proxy.outage():
-            answers = [
-                threads.submit(sender.deliver, *group)
-                for sender, group in zip(senders, groups, strict=True)
-            ]
-            threading.Event().wait(OUTAGE_SECONDS)
-            assert not any(answer.done() for answer in answers)
-        statuses = [answer.result(90).status_code for answer in answers]
-
-    assert statuses == [200] * len(groups)
-    assert min(sender.attempts for sender in senders) > 2
-    expected = [alert["labels"]["pod"] for group in groups for alert in group]
-    assert pods_of(kube, namespace) == sorted(expected)
-    assert patient.sender.receiver.metric('autoglm_deliveries_total{code="503"}') > 0

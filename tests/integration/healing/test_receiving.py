@@ -154,12 +154,12 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize(("body", "reason"), MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_delivery_is_told_why(sender: Sender, body: bytes, reason: str) -> None:
-    answer = sender.receiver.deliver(body, sender.token, sender.trust.context)
+def test_a_malformed_delivery_is_told_why(sender: Sender) -> None:
+    for what, (body, reason) in MALFORMED.items():
+        answer = sender.receiver.deliver(body, sender.token, sender.trust.context)
 
-    assert answer.status_code == 400
-    assert reason in answer.json()["error"]
+        assert (what, answer.status_code) == (what, 400)
+        assert reason in answer.json()["error"]
 
 
 def test_a_huge_delivery_is_refused(sender: Sender) -> None:
