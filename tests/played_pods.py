@@ -140,12 +140,16 @@ class PlayedPods:
         played = self.pods.get(uid)
         if played is None:
             played = PlayedPod(pod["metadata"]["name"], uid, next(_ADDRESSES))
-            self.pods[uid] = played
             if labels.get("autoglm.io/role") == "router":
+                secret = await self._mounted(labels["autoglm.io/cluster"])
+                if secret is None:
+                    # A kubelet does not start a pod before what it mounts is there.
+                    return
                 played.agent = PlayedAgent()
-                await self._serve_agent(played, labels["autoglm.io/cluster"])
+                await self._serve_agent(played, played.agent, secret)
             elif "autoglm.io/endpoint" in labels:
                 await self._serve_model(played, labels["autoglm.io/endpoint"], pod)
+            self.pods[uid] = played
         told: list[Object] = pod.get("status", {}).get("conditions") or []
         shown = {each["type"]: each["status"] for each in told}
         listed: list[Object] = pod["spec"].get("readinessGates") or []
@@ -196,14 +200,14 @@ class PlayedPods:
         port = int(pod["metadata"]["annotations"]["autoglm.io/port"])
         await self._listen(played, routes, port, None)
 
-    async def _serve_agent(self, played: PlayedPod, cluster: str) -> None:
-        secret = await asyncio.to_thread(
+    async def _mounted(self, cluster: str) -> Object | None:
+        """The Secret that every router pod of a cluster mounts."""
+        return await asyncio.to_thread(
             self.kube.get, "Secret", f"{cluster}-routing", self.namespace
         )
-        assert secret is not None, "a router pod exists before its Secret"
+
+    async def _serve_agent(self, played: PlayedPod, agent: PlayedAgent, secret: Object) -> None:
         data = {key: base64.b64decode(value) for key, value in secret["data"].items()}
-        agent = played.agent
-        assert agent is not None
 
         async def push(request: web.Request) -> web.Response:
             return await _pushed(agent, data["push-token"], request)

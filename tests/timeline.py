@@ -29,7 +29,7 @@ class Window:
         return Window(self.earliest + now, self.latest + now) if self.from_now else self
 
     def __str__(self) -> str:
-        return f"{self.earliest:g}-{self.latest:g} s"
+        return f"{round(self.earliest, 1):g}-{round(self.latest, 1):g} s"
 
 
 def between(earliest: float, latest: float) -> Window:
