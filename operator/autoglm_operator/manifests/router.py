@@ -108,7 +108,8 @@ def _pods(router: Router) -> pods.Pods:
             _in_memory("run", "64Mi"),
             _in_memory("state", "8Mi"),
             # Bodies on the node's disk, in files that have no name: nobody else can open them.
-            {"name": "spool", "emptyDir": {"sizeLimit": f"{SPOOL_MEBIBYTES}Mi"}},
+            # As the API server writes it: another spelling would look like a change of somebody else's.
+            {"name": "spool", "emptyDir": {"sizeLimit": f"{SPOOL_MEBIBYTES // 1024}Gi"}},
             _routing_secret(router.owner.name),
         ],
         options=router.options,
