@@ -78,12 +78,14 @@ def _names() -> list[RuleCase]:
     of_object = f"metadata.name: {NAME}"
     good = "a" * 40
     upstreams = [{"name": name, "endpointRef": {"name": "local"}} for name in ("a1-b", "UP")]
+    served = [{**upstreams[0], "servedModelName": name} for name in ("glm-4.6", "a b")]
     refs = [{"name": "a", "endpointRef": {"name": name}} for name in ("local", "a.b")]
     return [
         *(RuleCase(of_object, a_cluster(bad), a_cluster(good), "") for bad in ("1a", "a.b")),
         RuleCase(of_object, an_external_endpoint(good + "a"), an_external_endpoint(good), ""),
         RuleCase(of_object, a_policy("a.b"), a_policy("a-b"), ""),
         _cluster_case(NAME, "upstreams[0].name", [upstreams[1]], [upstreams[0]]),
+        _cluster_case(MODEL, "upstreams[0].servedModelName", [served[1]], [served[0]]),
         _cluster_case(NAME, "upstreams[0].endpointRef.name", [refs[1]], [refs[0]]),
         RuleCase(
             NAME,
