@@ -50,6 +50,10 @@ OOM_RESTARTS: Final = 3
 an accident and a third is none."""
 
 
+STEADY: Final = timedelta(minutes=10)
+"""So long must a container run after a failure to count as steady. Source: the time after which a
+kubelet forgets its back-off, https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/."""
+
 CAP: Final = 2
 CAP_WINDOW: Final = timedelta(hours=6)
 """So many restarts of one target within so long a time. Arbitrary, because what two restarts do not
@@ -96,7 +100,7 @@ def _plan_eviction(seen: Seen, now: datetime) -> Intent | Denial:
     if pod is None:
         return Denial(Reason.NO_UNHEALTHY_POD, "No pod of the target is unhealthy.")
     refusal = _first_refusal(_POD_REFUSALS, pod) or _restarted_often(seen, now)
-    if refusal is None and is_ready(pod):
+    if refusal is None and is_ready(pod) and not _failed_lately(pod, now):
         refusal = _singleton(seen, pod)
     workload = seen.sighting.workload
     if refusal is None and workload is not None and _newer_revision(seen, workload):
@@ -244,6 +248,16 @@ def _stops_before_it_starts(workload: Manifest) -> bool:
     if workload["kind"] == kinds.DEPLOYMENT.kind:
         return bool(part(workload, "spec", "strategy").get("type") == "Recreate")
     return bool(workload["kind"] == kinds.STATEFUL_SET.kind)
+
+
+def _failed_lately(pod: Manifest, now: datetime) -> bool:
+    """Whether a container that is up came up after a failure: between two crashes a pod is Ready."""
+    ends = (part(each, "lastState", "terminated") for each in container_statuses(pod))
+    return any(
+        end.get("exitCode") and now - datetime.fromisoformat(end["finishedAt"]) < STEADY
+        for end in ends
+        if end.get("finishedAt")
+    )
 
 
 def _is_serving(workload: Manifest) -> bool:
