@@ -251,7 +251,7 @@ def _stops_before_it_starts(workload: Manifest) -> bool:
 
 
 def _failed_lately(pod: Manifest, now: datetime) -> bool:
-    """Whether a container that is up came up after a failure: between two crashes a pod is Ready."""
+    """Whether a container came up after a failure: between two crashes a pod is Ready."""
     ends = (part(each, "lastState", "terminated") for each in container_statuses(pod))
     return any(
         end.get("exitCode") and now - datetime.fromisoformat(end["finishedAt"]) < STEADY

@@ -71,15 +71,6 @@ def alone(workload: episodes.Object, **spec: object) -> Callable[[], Seen]:
     return lambda: seen(sighting=a_sighting(pod, workload=workload, pods=(pod,)), policy=policy)
 
 
-def alone_after(exit_code: int, *, minutes: float) -> Callable[[], Seen]:
-    """A look at the only pod of a workload, whose container ended a while ago and is up again."""
-    pod, ended = a_pod(restarts=4), stamp(NOW - timedelta(minutes=minutes))
-    end = {"exitCode": exit_code, "finishedAt": ended}
-    pod["status"]["containerStatuses"][0]["lastState"] = {"terminated": end}
-    look = a_sighting(pod, workload=a_workload(replicas=1), pods=(pod,))
-    return lambda: seen(sighting=look)
-
-
 def recreated() -> episodes.Object:
     workload = a_workload(replicas=1)
     workload["spec"]["strategy"] = {"type": "Recreate"}
@@ -159,12 +150,6 @@ REFUSALS = {
     "the only pod, which serves": Refusal(
         POD, alone(a_workload(replicas=1)), Reason.APPROVAL_NEEDED
     ),
-    "the only pod, which has served for long": Refusal(
-        POD, alone_after(1, minutes=11), Reason.APPROVAL_NEEDED
-    ),
-    "the only pod, which ended as it should": Refusal(
-        POD, alone_after(0, minutes=1), Reason.APPROVAL_NEEDED
-    ),
     "a rollout that stops the only pod": Refusal(
         WORKLOAD, alone(a_workload("StatefulSet", replicas=1)), Reason.APPROVAL_NEEDED
     ),
@@ -199,14 +184,6 @@ def test_evicts_the_pod_that_the_alert_names(pod: episodes.Object) -> None:
 
     assert isinstance(planned, Intent)
     assert (planned.verb, planned.object.uid) == (IntentVerb.EVICT, "pod-web-1")
-
-
-def test_evicts_the_only_pod_that_is_up_between_two_crashes() -> None:
-    """Seen on real nodes: without a readiness probe a pod that crashes is Ready for a moment."""
-    planned = restart.plan(POD, alone_after(1, minutes=9)(), NOW)
-
-    assert isinstance(planned, Intent)
-    assert planned.verb is IntentVerb.EVICT
 
 
 def test_evicts_the_oldest_unready_pod_when_the_alert_names_none() -> None:
