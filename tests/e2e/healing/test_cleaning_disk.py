@@ -151,4 +151,4 @@ def test_nobody_else_gets_a_pod_into_the_namespace_of_the_jobs(
     with pytest.raises(KubeError, match="made by the healer's Jobs"):
         disk.kube.create(pod, JOBS)
 
-    assert phase(disk.kube.get("Pod", "intruder", JOBS)) is None
+    assert disk.kube.get("Pod", "intruder", JOBS) is None

@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 
 from autoglm_api.conditions import Reason
-from autoglm_api.healingladder import ActionName, LadderStep
+from autoglm_api.healingladder import LadderStep
 from autoglm_api.healingrun import Intent, IntentVerb
 from autoglm_operator.decisions import restart
 from autoglm_operator.decisions.healing import Denial, Seen
-from episodes import NOW, a_pod, a_sighting, a_workload, seen, stamp
+from episodes import NOW, RESTART_POD, a_pod, a_sighting, a_workload, seen, stamp
 
-POD = LadderStep(action=ActionName.RESTART)
+POD = LadderStep.model_validate(RESTART_POD)
 
 
 def alone_after(exit_code: int, *, minutes: float) -> Seen:
