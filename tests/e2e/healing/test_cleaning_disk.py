@@ -11,7 +11,7 @@ from full_disks import KEPT, LOGS, FullDisk
 from healing_release import CARE, JOBS, HealingRelease, condition_of
 from kube import KubeError
 from kubeconfig import Object
-from statuses import condition, is_ready, phase
+from statuses import condition, is_ready
 from timeline import Timeline, within
 
 Image = Callable[[str], str]
