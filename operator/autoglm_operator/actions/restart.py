@@ -56,11 +56,18 @@ class Restart:
         except errors.TooManyRequests as error:
             return Outcome(OutcomeKind.RETRYABLE, Reason.DISRUPTION_BUDGET, error.message)
         except errors.Unavailable as error:
-            if evictions.SEVERAL_BUDGETS in error.message:
-                return Outcome(OutcomeKind.FAILED, Reason.DISRUPTION_BUDGET, error.message)
-            return Outcome(OutcomeKind.RETRYABLE, Reason.API_UNAVAILABLE, error.message)
+            return _unanswered(error)
+        except errors.Conflict as error:
+            # Another object has the name by now, or it changed under the call: the next look tells.
+            return Outcome(OutcomeKind.RETRYABLE, Reason.TARGET_CHANGED, error.message)
         except errors.ApiError as error:
             return Outcome(OutcomeKind.FAILED, Reason.ACTION_FAILED, error.message)
+
+
+def _unanswered(error: errors.Unavailable) -> Outcome:
+    if evictions.SEVERAL_BUDGETS in error.message:
+        return Outcome(OutcomeKind.FAILED, Reason.DISRUPTION_BUDGET, error.message)
+    return Outcome(OutcomeKind.RETRYABLE, Reason.API_UNAVAILABLE, error.message)
 
 
 async def _evict(namespace: str, intent: Intent, io: ActionIO) -> Outcome:
@@ -72,9 +79,6 @@ async def _evict(namespace: str, intent: Intent, io: ActionIO) -> Outcome:
         await io.evict(namespace, name, uid=uid, grace_seconds=evictions.grace(pod))
     except errors.NotFound:
         return _succeeded(f"Pod {intent.object.name} was gone already.")
-    except errors.Conflict as error:
-        # Another pod has the name by now, or a budget changed under the call: the next look tells.
-        return Outcome(OutcomeKind.RETRYABLE, Reason.TARGET_CHANGED, error.message)
     return _succeeded(f"Pod {intent.object.name} was evicted.")
 
 

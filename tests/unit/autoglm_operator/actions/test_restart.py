@@ -161,6 +161,14 @@ async def test_sets_nothing_but_the_stamp_on_exactly_the_journaled_workload() ->
     ]
 
 
+async def test_a_workload_that_changed_meanwhile_is_looked_at_again() -> None:
+    io = FakeIO(a_workload(), errors.Conflict(409, "Conflict", "it has been modified"))
+
+    outcome = await Restart().execute("team-a", ROLL_OUT, io)
+
+    assert (outcome.kind, outcome.reason) == (OutcomeKind.RETRYABLE, Reason.TARGET_CHANGED)
+
+
 async def test_does_not_stamp_twice() -> None:
     workload = a_workload()
     workload["spec"]["template"]["metadata"]["annotations"] = {RESTARTED_AT: STAMP}
