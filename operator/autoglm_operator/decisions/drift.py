@@ -11,6 +11,7 @@ import json
 from typing import Any, cast
 
 from autoglm_api.labels import APPLIED_HASH
+from autoglm_operator.decisions.quantities import amount
 
 Manifest = dict[str, Any]
 Differences = dict[str, str]
@@ -18,6 +19,9 @@ Differences = dict[str, str]
 _ABSENT = "<absent>"
 # Lists of objects are compared by the field that Kubernetes merges them by.
 _KEYS = ("uid", "name", "containerPort", "mountPath")
+# Quantities, which the API server spells its own way: 2048Mi comes back as 2Gi.
+_MAPS_OF_QUANTITIES = ("limits", "requests")
+_QUANTITIES = ("sizeLimit", "averageValue")
 
 
 def desired_hash(manifest: Manifest) -> str:
@@ -62,13 +66,21 @@ def _in_maps(desired: Manifest, live: object, path: str) -> Differences:
         return {path: _shown(live)}
     found: Differences = {}
     held = cast("Manifest", live)
+    of_quantities = path.rpartition(".")[2] in _MAPS_OF_QUANTITIES
     for key, value in desired.items():
         where = f"{path}.{key}" if path else key
         if key not in held:
             found[where] = _ABSENT
-        else:
+        elif not ((of_quantities or key in _QUANTITIES) and _same_amount(value, held[key])):
             found |= differences(value, held[key], where)
     return found
+
+
+def _same_amount(one: object, other: object) -> bool:
+    try:
+        return amount(one) == amount(other)
+    except (ValueError, ArithmeticError):
+        return False
 
 
 def _in_lists(desired: list[object], live: object, path: str) -> Differences:

@@ -108,8 +108,7 @@ def _pods(router: Router) -> pods.Pods:
             _in_memory("run", "64Mi"),
             _in_memory("state", "8Mi"),
             # Bodies on the node's disk, in files that have no name: nobody else can open them.
-            # Spelled as the API server does: another spelling would look like a foreign change.
-            {"name": "spool", "emptyDir": {"sizeLimit": f"{SPOOL_MEBIBYTES // 1024}Gi"}},
+            {"name": "spool", "emptyDir": {"sizeLimit": f"{SPOOL_MEBIBYTES}Mi"}},
             _routing_secret(router.owner.name),
         ],
         options=router.options,

@@ -57,6 +57,39 @@ def test_names_what_drifted(where: tuple[str | int, ...], value: object, path: s
     assert list(drift.differences(DESIRED, found)) == [path]
 
 
+@pytest.mark.parametrize(
+    ("desired", "held"),
+    [
+        ({"limits": {"memory": "1024Mi", "nvidia.com/gpu": 1}}, {"memory": "1Gi"}),
+        ({"requests": {"cpu": "1000m"}}, {"cpu": "1"}),
+    ],
+)
+def test_a_quantity_in_the_spelling_of_the_api_server_is_no_drift(
+    desired: dict[str, Any], held: dict[str, str]
+) -> None:
+    ((key, _),) = desired.items()
+    found = {key: {"nvidia.com/gpu": "1", **held}}
+    assert drift.differences({"resources": desired}, {"resources": found}) == {}
+
+
+def test_the_size_of_a_volume_is_a_quantity_too() -> None:
+    assert drift.differences({"sizeLimit": "2048Mi"}, {"sizeLimit": "2Gi"}) == {}
+    assert drift.differences({"sizeLimit": "2048Mi"}, {"sizeLimit": "3Gi"}) != {}
+
+
+@pytest.mark.parametrize(
+    ("desired", "held"),
+    [
+        ({"limits": {"memory": "1024Mi"}}, {"limits": {"memory": "1000Mi"}}),
+        ({"limits": {"memory": "1.2.3"}}, {"limits": {"memory": "1"}}),
+        ({"args": "1024Mi"}, {"args": "1Gi"}),
+    ],
+    ids=["another amount", "no quantity", "another field"],
+)
+def test_everything_else_drifts_by_a_letter(desired: dict[str, Any], held: dict[str, Any]) -> None:
+    assert drift.differences(desired, held) != {}
+
+
 def test_additions_of_others_to_keyed_lists_are_theirs() -> None:
     found = live()
     found["spec"]["containers"].append({"name": "sidecar"})
