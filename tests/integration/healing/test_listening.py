@@ -102,15 +102,21 @@ def test_a_silence_holds_nothing_of_a_policy_that_ignores_them(
     scene.wants_phase(run, "Succeeded")
 
 
-@pytest.mark.usefixtures("listening")
-def test_an_alert_that_resolved_just_before_acting_ends_its_run(
-    scene: Scene, pair: tuple[Alertmanager, Alertmanager]
-) -> None:
+def a_paused_run_whose_alert_resolves(scene: Scene, pair: tuple[Alertmanager, Alertmanager]) -> str:
+    """A run that waits for its policy while the alert ends at every Alertmanager."""
     sick = scene.pods.sicken()
     run = fire(scene, scene.make_policy(paused=True), sick, *pair)
     scene.wants_reason(run, "Paused")
     for peer in pair:
         peer.resolve(about(scene, sick))
+    return run
+
+
+@pytest.mark.usefixtures("listening")
+def test_an_alert_that_resolved_just_before_acting_ends_its_run(
+    scene: Scene, pair: tuple[Alertmanager, Alertmanager]
+) -> None:
+    run = a_paused_run_whose_alert_resolves(scene, pair)
 
     scene.kube.patch("HealingPolicy", "crash", scene.namespace, {"spec": {"paused": False}})
 
@@ -123,11 +129,7 @@ def test_an_alert_that_resolved_just_before_acting_ends_its_run(
 def test_an_alert_that_resolved_while_its_run_waits_ends_it(
     scene: Scene, pair: tuple[Alertmanager, Alertmanager]
 ) -> None:
-    sick = scene.pods.sicken()
-    run = fire(scene, scene.make_policy(paused=True), sick, *pair)
-    scene.wants_reason(run, "Paused")
-    for peer in pair:
-        peer.resolve(about(scene, sick))
+    run = a_paused_run_whose_alert_resolves(scene, pair)
     scene.timeline.start("the alert resolved")
     scene.timeline.want(
         between(0, 60), "the run ends", lambda: scene.reason(run) == "AlertResolved"
