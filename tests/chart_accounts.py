@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 import programs
-from healing_objects import token_of
+from healing_objects import MakeProcess, token_of
+from healing_processes import HealingProcess
 from kube import Kube
 
 CHART = Path(__file__).parents[1] / "charts" / "autoglm-operator"
@@ -110,3 +111,12 @@ def healer_deployment(kube: Kube, release: str) -> str:
     """Name of the Deployment by which a healer proves its admission policies."""
     names = (each["metadata"]["name"] for each in kube.list("Deployment", release))
     return next(str(name) for name in names if name.endswith("-healer"))
+
+
+def bounded_healer(
+    make_process: MakeProcess, kube: Kube, release: str, tokens: dict[str, str], **settings: str
+) -> HealingProcess:
+    """A healer with the rights of the chart, which proves its admission policies."""
+    name = healer_deployment(kube, release)
+    told = {"admission": "Required", "deployment_name": name, "lease_name": name}
+    return make_process("healer", token=tokens["healer"], **told, **settings)

@@ -6,12 +6,12 @@ Exists so that notices are posted for real. Never looks into what it is told; te
 import contextlib
 import http.server
 import json
-import threading
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from proxy_tls import Identity
+from served_http import serving
 
 SECRET_PATH = "/services/T0000/B0000/hush-hush"  # noqa: S105 - no secret, but it stands for one
 """The part of a URL that nobody may see."""
@@ -61,14 +61,8 @@ class Desk:
     @contextlib.contextmanager
     def open(self) -> Generator["Desk"]:
         """Take posts until the block ends."""
-        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
 
 def _handler(desk: Desk) -> type[http.server.BaseHTTPRequestHandler]:

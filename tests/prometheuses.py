@@ -9,7 +9,6 @@ import http.server
 import json
 import signal
 import subprocess
-import threading
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ import alertmanagers
 from alertmanagers import SHARED, WITH_US
 from control_processes import free_port
 from images import command_inside
+from served_http import serving
 from timeline import Timeline, within
 
 SCRAPE = "500ms"
@@ -59,14 +59,8 @@ class Samples:
     @contextlib.contextmanager
     def served(self) -> Generator["Samples"]:
         """Answer scrapes until the block ends."""
-        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
 
 @dataclass

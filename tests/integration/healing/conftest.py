@@ -8,7 +8,7 @@ import pytest
 
 import customresources
 from autoglm_api.healingpolicy import HealingPolicy
-from chart_accounts import granted
+from chart_accounts import bounded_healer, granted
 from cleaning_scenes import CleaningScene, PlayedCleaner
 from healing_objects import (
     READY_SECONDS,
@@ -181,3 +181,12 @@ def cleaning(
     # A node that is gone would leave its pods behind.
     for job in kube.list("Job", jobs):
         kube.delete("Job", job["metadata"]["name"], jobs)
+
+
+@pytest.fixture
+def bounded(
+    make_process: MakeProcess, kube: Kube, release: str, accounts: dict[str, str]
+) -> Generator[HealingProcess]:
+    """A running healer with the rights of the chart."""
+    with running(bounded_healer(make_process, kube, release, accounts)) as healer:
+        yield healer

@@ -1,37 +1,19 @@
 """Who may approve a step: the chart's admission policies against people who try."""
 
 from collections import Counter
-from collections.abc import Generator
 
 import pytest
 
-from chart_accounts import healer_deployment, name_of
+from chart_accounts import name_of
 from customresources import a_run
-from healing_objects import SOON, MakeProcess, Scene, token_of
-from healing_processes import HealingProcess, running
+from healing_objects import SOON, Scene, token_of
+from healing_processes import HealingProcess
 from kube import Kube, KubeError
 from kubeconfig import Object
 from timeline import Timeline, within
 
 RBAC = "rbac.authorization.k8s.io"
 APPROVED = "autoglm.io/approved"
-
-
-@pytest.fixture
-def bounded(
-    make_process: MakeProcess, scene: Scene, accounts: dict[str, str]
-) -> Generator[HealingProcess]:
-    """A healer with the rights of the chart, which proves its admission policies."""
-    deployment = healer_deployment(scene.kube, scene.release)
-    process = make_process(
-        "healer",
-        token=accounts["healer"],
-        admission="Required",
-        deployment_name=deployment,
-        lease_name=deployment,
-    )
-    with running(process):
-        yield process
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from autoglm_api.healingladder import CleanDiskOptions
 from autoglm_api.healingpolicy import HealingPolicy
 from autoglm_operator.manifests.cleaning import CleaningSite
 from autoglm_operator.manifests.cleaning import job as manifest
-from chart_accounts import granted, healer_deployment, jobs_of
+from chart_accounts import bounded_healer, granted, healer_deployment, jobs_of
 from cleaning_scenes import CleaningScene, PlayedCleaner, a_report
 from healing_objects import SOON, MakeProcess, token_of
 from healing_processes import HealingProcess, running
@@ -153,14 +153,12 @@ def test_with_the_rights_of_the_chart_the_healers_job_is_let_in(
     kube: Kube,
 ) -> None:
     release = cleaning.scene.release
-    deployment = healer_deployment(kube, release)
     image = the_healers(kube, release)["AUTOGLM_IMAGE"]
-    healer = make_process(
-        "healer",
-        token=chart["healer"],
-        admission="Required",
-        deployment_name=deployment,
-        lease_name=deployment,
+    healer = bounded_healer(
+        make_process,
+        kube,
+        release,
+        chart,
         trusted_namespaces=cleaning.scene.namespace,
         node_healing="true",
         node_jobs_namespace=jobs_of_chart,

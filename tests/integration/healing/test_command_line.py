@@ -4,15 +4,13 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 import people
-from chart_accounts import healer_deployment, name_of
-from healing_objects import SOON, MakeProcess, Scene
-from healing_processes import HealingProcess, running
+from chart_accounts import name_of
+from healing_objects import SOON, Scene
 from kubeconfig import Access, Object, write
 from people import Person
 
@@ -20,23 +18,6 @@ STEPS: list[Object] = [
     {"action": "Restart", "restart": {"scope": "Pod"}},
     {"action": "Restart", "restart": {"scope": "Workload"}},
 ]
-
-
-@pytest.fixture
-def bounded(
-    make_process: MakeProcess, scene: Scene, accounts: dict[str, str]
-) -> Generator[HealingProcess]:
-    """A healer with the rights of the chart, which proves its admission policies."""
-    deployment = healer_deployment(scene.kube, scene.release)
-    process = make_process(
-        "healer",
-        token=accounts["healer"],
-        admission="Required",
-        deployment_name=deployment,
-        lease_name=deployment,
-    )
-    with running(process):
-        yield process
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 import people
 from autoglm_api.healingpolicy import HealingPolicy
-from chart_accounts import granted, healer_deployment
+from chart_accounts import bounded_healer, granted, healer_deployment
 from healing_objects import SOON, MakeProcess, Scene
 from healing_processes import HealingProcess, running
 from kube import Kube
@@ -51,16 +51,7 @@ def make_bounded(
     make_process: MakeProcess, kube: Kube, accounts: dict[str, str], release: str
 ) -> Callable[[], HealingProcess]:
     """Make a healer with the rights of the chart."""
-    return lambda: bounded(make_process, kube, release, accounts)
-
-
-def bounded(
-    make_process: MakeProcess, kube: Kube, release: str, tokens: dict[str, str], **settings: str
-) -> HealingProcess:
-    """A healer with the rights of the chart, which proves its admission policies."""
-    name = healer_deployment(kube, release)
-    told = {"admission": "Required", "deployment_name": name, "lease_name": name}
-    return make_process("healer", token=tokens["healer"], **told, **settings)
+    return lambda: bounded_healer(make_process, kube, release, accounts)
 
 
 def undo(person: Person, scene: Scene, *words: str) -> Said:
@@ -318,7 +309,7 @@ def isolating(
             about: Object = {"metadata": {"name": node}}
             return scene.start_run(policy, about, by=receiver, labels=labels)
 
-        with running(bounded(make_process, scene.kube, scene.release, tokens, **settings)):
+        with running(bounded_healer(make_process, scene.kube, scene.release, tokens, **settings)):
             yield tokens, start
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chart_accounts import episodes_of, healer_deployment
+from chart_accounts import bounded_healer, episodes_of, healer_deployment
 from healing_objects import (
     READY_SECONDS,
     SOON,
@@ -27,13 +27,7 @@ def test_an_alert_ends_in_a_repair_with_the_rights_of_the_chart(
     receiver = make_process(
         "receiver", token=accounts["receiver"], tls_directory=str(trust.directory)
     )
-    healer = make_process(
-        "healer",
-        token=accounts["healer"],
-        admission="Required",
-        deployment_name=deployment,
-        lease_name=deployment,
-    )
+    healer = bounded_healer(make_process, kube, release, accounts)
     scene.make_policy()
     with running(receiver), running(healer):
         Timeline().want(within(READY_SECONDS), "the receiver is ready", receiver.ready)
