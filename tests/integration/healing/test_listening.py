@@ -34,15 +34,18 @@ def pair(tmp_path: Path) -> Generator[tuple[Alertmanager, Alertmanager]]:
 def listening(
     make_process: MakeProcess, pair: tuple[Alertmanager, Alertmanager]
 ) -> Generator[HealingProcess]:
-    """A healer that asks both."""
-    told = {
+    """A healer that asks both, and believes at once that an alert fires no more."""
+    with running(make_process("healer", **asking(pair), alertmanager_settle="0s")) as process:
+        yield process
+
+
+def asking(pair: tuple[Alertmanager, Alertmanager]) -> dict[str, str]:
+    """Settings of a healer that asks both."""
+    return {
         "alertmanager_urls": ",".join(each.url for each in pair),
-        "alertmanager_settle": "0s",
         "dead_man_mode": "Require",
         "dead_man_poll_seconds": "0.5",
     }
-    with running(make_process("healer", **told)) as process:
-        yield process
 
 
 def fire(scene: Scene, policy: HealingPolicy, sick: Object, *peers: Alertmanager) -> str:
@@ -155,8 +158,17 @@ def test_one_peer_that_answers_is_enough(
     scene.wants_phase(run, "Succeeded")
 
 
+@pytest.fixture
+def doubting(
+    make_process: MakeProcess, pair: tuple[Alertmanager, Alertmanager]
+) -> Generator[HealingProcess]:
+    """A healer that asks both; one just started is not believed that an alert fires no more."""
+    with running(make_process("healer", **asking(pair))) as process:
+        yield process
+
+
 def test_healing_freezes_when_nobody_answers_and_thaws_when_somebody_does(
-    scene: Scene, pair: tuple[Alertmanager, Alertmanager], listening: HealingProcess
+    scene: Scene, pair: tuple[Alertmanager, Alertmanager], doubting: HealingProcess
 ) -> None:
     policy, sick = scene.make_policy(paused=True), scene.pods.sicken()
     run = fire(scene, policy, sick, *pair)
@@ -168,28 +180,22 @@ def test_healing_freezes_when_nobody_answers_and_thaws_when_somebody_does(
     scene.wants_reason(run, "DeadMan")
     assert scene.evicted() == Counter()
     scene.timeline.want(
-        SOON, "the metric says so", lambda: listening.metric("autoglm_healing_frozen") == 1
+        SOON, "the metric says so", lambda: doubting.metric("autoglm_healing_frozen") == 1
     )
     pair[0].start()
     scene.timeline.want(SOON, "one is back", pair[0].ready)
     pair[0].push(WATCHDOG, about(scene, sick))
 
     scene.wants_phase(run, "Succeeded")
-    assert listening.metric("autoglm_healing_frozen") == 0
+    assert doubting.metric("autoglm_healing_frozen") == 0
 
 
 def test_healing_freezes_when_the_watchdog_is_not_told_any_more(
     scene: Scene, pair: tuple[Alertmanager, Alertmanager], make_process: MakeProcess
 ) -> None:
     """Alertmanager lists an alert for minutes after Prometheus has died."""
-    told = {
-        "alertmanager_urls": ",".join(each.url for each in pair),
-        "dead_man_mode": "Require",
-        "dead_man_timeout": "3s",
-        "dead_man_poll_seconds": "0.5",
-    }
     scene.timeline.stays(4, "the Watchdog is listed", lambda: watchdogs(pair[0]) == 1)
-    with running(make_process("healer", **told)):
+    with running(make_process("healer", **asking(pair), dead_man_timeout="3s")):
         run = fire(scene, scene.make_policy(), scene.pods.sicken(), *pair)
         scene.wants_reason(run, "DeadMan")
         assert watchdogs(pair[0]) == 1

@@ -171,7 +171,9 @@ async def test_strategies_hold_on_the_way_through(pod: Pod) -> None:
         two.seen.clear()
         await ask_many(client, 40)
     assert by_address == [0, 20]
-    assert (len(one.seen), len(two.seen)) == (30, 10)
+    assert len(one.seen) + len(two.seen) == 40
+    # The first request of a kept connection may still meet the old worker, and its strategy.
+    assert len(one.seen) in (29, 30, 31)
 
 
 async def test_a_limit_per_minute_leads_to_the_next_tier(pod: Pod) -> None:
