@@ -52,6 +52,14 @@ class PlayedAgent:
     """Every push is refused with this reason."""
     hangs: bool = False
     """No request is answered."""
+    open_circuits: list[str] = field(default_factory=list[str])
+    """Upstreams that it keeps requests from."""
+
+    def acknowledgement(self) -> web.Response:
+        """What it has in force."""
+        return web.json_response(
+            {"version": self.version, "hash": self.hash, "open_circuits": self.open_circuits}
+        )
 
 
 @dataclass
@@ -215,7 +223,7 @@ class PlayedPods:
         async def applied(_: web.Request) -> web.Response:
             if agent.hangs:
                 await asyncio.sleep(60)
-            return web.json_response({"version": agent.version, "hash": agent.hash})
+            return agent.acknowledgement()
 
         routes = {("PUT", "/v1/routing"): push, ("GET", "/v1/routing"): applied}
         await self._listen(played, routes, AGENT_PORT, _identity(data))
@@ -257,7 +265,7 @@ async def _pushed(agent: PlayedAgent, token: bytes, request: web.Request) -> web
         return web.json_response(known, status=409)
     agent.version, agent.hash = offered
     agent.documents.append(document)
-    return web.json_response({"version": agent.version, "hash": agent.hash})
+    return agent.acknowledgement()
 
 
 def _identity(data: dict[str, bytes]) -> ssl.SSLContext:

@@ -216,6 +216,13 @@ class RoleStatus(StatusModel):
     """Number of ready pods of the current generation."""
 
 
+class CircuitState(StrEnum):
+    """Whether requests go to an upstream."""
+
+    OPEN = "Open"
+    CLOSED = "Closed"
+
+
 class UpstreamStatus(StatusModel):
     """One upstream as the operator sees it."""
 
@@ -225,6 +232,9 @@ class UpstreamStatus(StatusModel):
     """Whether it may get requests: its endpoint is Ready and not suspended, its weight above 0."""
     share_percent: Annotated[int, Field(ge=0, le=100)] = 0
     """Its share of the requests in its model and tier, in percent, rounded."""
+    circuit: CircuitState | None = None
+    """Open if a router keeps requests from it, or from a pod of it, or did so in the last half
+    minute, because of failures in a row; absent until its routers have told."""
 
 
 class RoutingStatus(StatusModel):

@@ -72,6 +72,8 @@ class Reason(StrEnum):
     SECRET_NOT_LABELLED = "SecretNotLabelled"  # noqa: S105  # the name of a reason
 
     # AutoGLMCluster
+    CIRCUIT_CLOSED = "CircuitClosed"
+    CIRCUIT_OPENED = "CircuitOpened"
     NO_AUTHENTICATION = "NoAuthentication"
     NO_ELIGIBLE_UPSTREAM = "NoEligibleUpstream"
     NO_ROUTER_CURRENT = "NoRouterCurrent"

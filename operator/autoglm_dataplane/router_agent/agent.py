@@ -174,6 +174,13 @@ class Agent:
         """
         return await self._haproxy.servers()
 
+    async def open_circuits(self) -> tuple[str, ...] | None:
+        """Upstreams with a circuit that is open, or was a moment ago; None if HAProxy is silent."""
+        try:
+            return await self._haproxy.open_circuits()
+        except HAProxyUnreachableError:
+            return None
+
     def unresolved(self) -> Mapping[str, str]:
         """External upstreams without an address, each with the reason."""
         if self.current is None:

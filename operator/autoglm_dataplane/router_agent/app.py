@@ -48,7 +48,7 @@ def build(
         return await _push(agent, request)
 
     async def acknowledged(_: Request) -> Response:
-        return JSONResponse(_acknowledgement(agent))
+        return JSONResponse(await _acknowledgement(agent))
 
     async def servers(_: Request) -> Response:
         return await _servers(agent)
@@ -84,12 +84,12 @@ async def _push(agent: Agent, request: Request) -> Response:
     except ClientDisconnect:
         return _error(400, "The document did not arrive as a whole.")
     except StaleDocumentError:
-        return JSONResponse(_acknowledgement(agent), status_code=409)
+        return JSONResponse(await _acknowledgement(agent), status_code=409)
     except HAProxyRefusedError as error:
         return _error(422, f"HAProxy refused the document: {error}")
     except HAProxyUnreachableError:
         return _error(503, "HAProxy does not answer yet: push again.")
-    return JSONResponse(_acknowledgement(agent))
+    return JSONResponse(await _acknowledgement(agent))
 
 
 async def _body(request: Request) -> bytes:
@@ -121,12 +121,15 @@ async def _servers(agent: Agent) -> Response:
     return JSONResponse({"servers": listed, "unresolved": dict(agent.unresolved())})
 
 
-def _acknowledgement(agent: Agent) -> dict[str, object]:
+async def _acknowledgement(agent: Agent) -> dict[str, object]:
+    opened = await agent.open_circuits()
     current, rejection = agent.current, agent.rejection
     found: dict[str, object] = {
         "version": current.version if current else 0,
         "hash": current.hash if current else "",
     }
+    if opened is not None:
+        found["open_circuits"] = opened
     if rejection is not None:
         found["rejected"] = {
             "version": rejection.version,

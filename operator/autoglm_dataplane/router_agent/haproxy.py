@@ -16,6 +16,7 @@ from autoglm_dataplane.router_agent.observed import (
     entries_of,
     in_flight_of,
     is_staying,
+    open_circuits_of,
     servers_of,
     structure_of,
 )
@@ -25,6 +26,9 @@ ANSWER_SECONDS: Final = 10.0
 """Longest wait for an answer. Arbitrary: answers take milliseconds, a reload tens of them."""
 RELOAD_SECONDS: Final = 60.0
 """Longest wait for a reload, which reads every file and certificate."""
+GLANCE_SECONDS: Final = 1.0
+"""Longest wait for what is only told along: the operator waits 5 s for the whole."""
+_SERVERS_STATISTICS: Final = "@1 show stat -1 4 -1"
 _PAYLOAD_BYTES: Final = 8 * 1024
 """Per `add map`: HAProxy's CLI takes one buffer at a time."""
 _GOOD_ANSWERS: Final = ("New server registered", "IP changed", "port changed", "no need to change")
@@ -81,7 +85,15 @@ class HAProxy:
         Raises:
             HAProxyUnreachableError: nothing answers.
         """
-        return in_flight_of(await self.ask("@1 show stat -1 4 -1"))
+        return in_flight_of(await self.ask(_SERVERS_STATISTICS))
+
+    async def open_circuits(self) -> tuple[str, ...]:
+        """Upstreams with a circuit that is open, or was a moment ago.
+
+        Raises:
+            HAProxyUnreachableError: nothing answers, or not at once.
+        """
+        return open_circuits_of(await self.ask(_SERVERS_STATISTICS, seconds=GLANCE_SECONDS))
 
     async def carry_out(self, steps: Iterable[Step]) -> None:
         """Do the steps in order; a server that cannot be removed yet stays for the next time.

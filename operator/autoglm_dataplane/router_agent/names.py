@@ -20,6 +20,7 @@ LANE_SOCKET: Final = "lane.sock"
 CLIENTS: Final = "clients"
 INTERNAL: Final = "internal"
 
+_WITH_CIRCUITS: Final = ("tier.", "u.", "out.")
 _PLACEHOLDER: Final = ".tls"
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9-]+")
 
@@ -105,6 +106,11 @@ def address_server(upstream: str, address: str) -> str:
 def placeholder(upstream: str) -> str:
     """Server that is always off; other servers' names end in at least 8 characters."""
     return f"{upstream}{_PLACEHOLDER}"
+
+
+def has_circuits(backend: str) -> bool:
+    """Whether servers of a backend are judged by traffic and named after upstreams."""
+    return backend.startswith(_WITH_CIRCUITS)
 
 
 def is_placeholder(server: str) -> bool:

@@ -18,6 +18,10 @@ _ADMIN_DRAIN: Final = 0x08 | 0x10
 """Source: HAProxy's manual for `show servers state`, srv_op_state and srv_admin_state."""
 _HEADER: Final = "# "
 
+LINGER_SECONDS: Final = 30
+"""For so long a closed circuit still counts as open: longer than the operator's longest pause
+between two looks (20 s), so that it misses none, and one that flaps is one piece of news."""
+
 
 class ServerState(StrEnum):
     """What HAProxy does with a server."""
@@ -97,6 +101,31 @@ def in_flight_of(show_stat: str) -> dict[str, int]:
         name, count = row["svname"], row["scur"]
         found[name] = found.get(name, 0) + int(count or 0)
     return found
+
+
+def open_circuits_of(show_stat: str) -> tuple[str, ...]:
+    """Upstreams with a circuit that is open, or was within the last half minute.
+
+    HAProxy forgets at a reload what happened before; the circuits that are then opened again count
+    as opened there. Servers that are switched off, and those without circuits, are not looked at.
+    """
+    lines = show_stat.removeprefix(_HEADER).splitlines()
+    return tuple(
+        sorted(
+            {
+                row["svname"].partition(".")[0]
+                for row in csv.DictReader(lines)
+                if names.has_circuits(row["pxname"]) and _is_or_was_open(row)
+            }
+        )
+    )
+
+
+def _is_or_was_open(row: Mapping[str, str]) -> bool:
+    if row["status"].startswith("DOWN"):
+        return True
+    lately = int(row["lastchg"] or 0) < LINGER_SECONDS
+    return row["status"].startswith("UP") and lately and int(row["chkdown"] or 0) > 0
 
 
 def _server(row: Mapping[str, str]) -> ObservedServer:

@@ -34,10 +34,17 @@ class AgentRefusedError(AgentError):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Which document a router has in force."""
+    """Which document a router has in force, and how it finds its upstreams.
+
+    Attributes:
+        version: Version of the document.
+        hash: Its hash.
+        open_circuits: Upstreams that this router keeps requests from; None if it does not know.
+    """
 
     version: int
     hash: str
+    open_circuits: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,12 @@ class AgentClient:
 def _applied(response: httpx.Response) -> Applied:
     try:
         answer = cast("dict[str, Any]", response.json())
-        return Applied(int(answer["version"]), str(answer["hash"]))
+        opened = answer.get("open_circuits")
+        return Applied(
+            int(answer["version"]),
+            str(answer["hash"]),
+            None if opened is None else frozenset(map(str, opened)),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise AgentError("the agent's answer cannot be read") from error
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autoglm_api import labels
 from autoglm_api.autoglmcluster import AutoGLMClusterStatus, RoleStatus, RoutingStatus
 from autoglm_api.conditions import ConditionType, Reason, is_true
-from autoglm_operator.decisions import access, drift
+from autoglm_operator.decisions import access, circuits, drift
 from autoglm_operator.decisions.podstates import workload_is_current
 from autoglm_operator.decisions.statuses import Verdict, conditions_of, fails, holds
 
@@ -42,6 +42,7 @@ class RoutingSeen:
         pending_seconds: How long some router has been without it.
         rejection: The sentence of a router that refused it.
         problem: Why no document could be made.
+        circuits: What each of these pods says of its open circuits; None for one that does not.
     """
 
     version: int = 0
@@ -51,6 +52,7 @@ class RoutingSeen:
     pending_seconds: float = 0.0
     rejection: str | None = None
     problem: Verdict | None = None
+    circuits: tuple[frozenset[str] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def status_of(seen: ClusterSeen, now: datetime) -> AutoGLMClusterStatus:
         replicas=executor.replicas if executor is not None else 0,
         selector=",".join(f"{key}={value}" for key, value in selector.items()),
         roles=roles,
-        upstreams=tuple(seen.shares),
+        upstreams=circuits.told(seen.shares, seen.cluster.status.upstreams, seen.routing.circuits),
         routing=RoutingStatus(
             version=seen.routing.version,
             hash=seen.routing.hash,

@@ -13,7 +13,7 @@ from autoglm_api.conditions import ConditionType, Reason, set_condition
 from autoglm_api.modelendpoint import ModelEndpoint
 from autoglm_api.resource import UnreadableObject
 from autoglm_operator.clients import errors
-from autoglm_operator.decisions import access, drift, references, revisions, statuses
+from autoglm_operator.decisions import access, circuits, drift, references, revisions, statuses
 from autoglm_operator.decisions import cluster as decision
 from autoglm_operator.decisions import routing as table
 from autoglm_operator.manifests import cluster as manifests
@@ -27,6 +27,7 @@ from autoglm_operator.runtime.workqueue import Result
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from autoglm_api.autoglmcluster import AutoGLMClusterStatus
     from autoglm_operator.clients.kube import KubeClient
     from autoglm_operator.decisions.addresses import Safety
     from autoglm_operator.decisions.statuses import Verdict
@@ -322,7 +323,18 @@ class ClusterReconciler:
             unresolved=work.unresolved,
         )
         status = decision.status_of(seen, self._deps.clock.now())
-        await self._deps.reporter.report(obj, status, status.conditions)
+        if await self._deps.reporter.report(obj, status, status.conditions):
+            await self._tell_circuits(work.cluster, status)
+
+    async def _tell_circuits(self, cluster: AutoGLMCluster, status: AutoGLMClusterStatus) -> None:
+        """Write what changed about circuits as Events of the endpoints, after the status has it."""
+        namespace = cluster.metadata.namespace
+        for each in circuits.news(cluster, cluster.status.upstreams, status.upstreams):
+            endpoint = self._deps.store.get(kinds.MODEL_ENDPOINT, namespace, each.endpoint)
+            if endpoint is not None:
+                await self._deps.reporter.tell(
+                    endpoint, each.reason, each.message, wrong=each.warning
+                )
 
     async def _report_paused(self, obj: Manifest, cluster: AutoGLMCluster) -> None:
         """Say that nothing is done; all else stays as it was last seen."""

@@ -63,6 +63,20 @@ class Reporter:
         }
         return await self._write(obj, wanted, conditions)
 
+    async def tell(self, obj: Manifest, reason: Reason, message: str, *, wrong: bool) -> None:
+        """Write an Event about something that no condition of the object says.
+
+        Args:
+            obj: The live object.
+            reason: What happened.
+            message: One sentence for a person.
+            wrong: Whether it is for the worse.
+        """
+        log.info(
+            "news", extra={"reason": reason, "object": obj["metadata"]["name"], "detail": message}
+        )
+        await self._events.emit(obj, reason, message, warning=wrong)
+
     async def _write(
         self, obj: Manifest, wanted: Manifest, conditions: Sequence[Condition]
     ) -> bool:

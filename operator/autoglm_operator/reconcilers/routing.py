@@ -209,6 +209,7 @@ class RoutingPublisher:
             acknowledged=acknowledged,
             pending_seconds=0.0 if memory.pending_since is None else now - memory.pending_since,
             rejection=refusals[0] if refusals else None,
+            circuits=tuple(_circuits(memory.applied.get(uid)) for uid in ready),
         )
 
     def _data(
@@ -248,6 +249,10 @@ def _reachable(pod: Manifest) -> bool:
     status: Manifest = pod.get("status") or {}
     running = status.get("phase") == "Running" and bool(status.get("podIP"))
     return running and "deletionTimestamp" not in pod["metadata"]
+
+
+def _circuits(applied: Applied | None) -> frozenset[str] | None:
+    return None if applied is None else applied.open_circuits
 
 
 def _is(applied: Applied | None, published: Published) -> bool:

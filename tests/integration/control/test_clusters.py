@@ -47,8 +47,8 @@ def test_becomes_ready_once_every_router_has_the_table(
     routing = cluster["status"]["routing"]
     assert routing["acknowledged"] == routing["routers"] == 2
     assert cluster["status"]["upstreams"] == [
-        {"name": "a", "eligible": True, "sharePercent": 75},
-        {"name": "b", "eligible": True, "sharePercent": 25},
+        {"name": "a", "eligible": True, "sharePercent": 75, "circuit": "Closed"},
+        {"name": "b", "eligible": True, "sharePercent": 25, "circuit": "Closed"},
     ]
     agents = pods.agents("demo")
     assert {(agent.version, agent.hash) for agent in agents} == {

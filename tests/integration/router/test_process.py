@@ -12,9 +12,10 @@ from pathlib import Path
 
 import httpx
 
-from autoglm_api.routing import Scheme, encode
+from autoglm_api.routing import Breaker, Scheme, encode
+from autoglm_api.routingpolicies import Sharing, Strategy
 from certificates import Authority, an_authority
-from fake_upstreams import serving
+from fake_upstreams import says, serving
 from router_pods import Pod, ask, free_ports, until
 from routingtables import a_document, a_managed, an_external
 
@@ -95,7 +96,7 @@ async def test_acknowledges_what_is_pushed(pod: Pod) -> None:
         document = a_document([a_managed("one", one.port)], version=3)
         assert (await agent.call("GET", "/readyz")).status_code == 503
         pushed = await agent.call("PUT", "/v1/routing", content=encode(document))
-        assert pushed.json() == {"version": 3, "hash": document.hash}
+        assert pushed.json() == {"version": 3, "hash": document.hash, "open_circuits": []}
         assert (await agent.call("GET", "/v1/routing")).json() == pushed.json()
         assert (await agent.call("GET", "/readyz")).status_code == 200
         assert "autoglm_routing_version 3.0" in (await agent.call("GET", "/metrics")).text
@@ -104,6 +105,69 @@ async def test_acknowledges_what_is_pushed(pod: Pod) -> None:
     assert {(row["backend"], row["server"], row["state"]) for row in listed["servers"]} >= {
         ("u.one", f"one.{one.port:08x}", "Up")
     }
+
+
+async def test_tells_of_open_circuits_and_of_those_that_were_open_a_moment_ago(pod: Pod) -> None:
+    upstreams = ("flaps", "dead", "renamed", "well")
+    async with serving(*upstreams) as made, an_agent(pod) as agent, pod.internal() as client:
+        flaps, dead, renamed, well = made
+        routed = [
+            an_external("flaps", flaps.port),
+            a_managed("dead", dead.port, well.port),
+            a_managed("renamed", renamed.port, endpoint_model="own"),
+            a_managed("well", well.port),
+        ]
+        breaker = Breaker(open_milliseconds=300)
+
+        async def push(version: int, *, strategy: Strategy) -> list[str]:
+            document = a_document(
+                routed, version=version, breaker=breaker, sharing=Sharing(strategy=strategy)
+            )
+            told = await agent.call("PUT", "/v1/routing", content=encode(document))
+            return _opened(told)
+
+        async def opened() -> list[str]:
+            return _opened(await agent.call("GET", "/v1/routing"))
+
+        async def states(upstream: str) -> set[str]:
+            listed = (await agent.call("GET", "/v1/servers")).json()["servers"]
+            return {row["state"] for row in listed if row["backend"] == f"u.{upstream}"}
+
+        # New servers and weights are no news, nor is a reload.
+        assert await push(1, strategy=Strategy.ROUND_ROBIN) == []
+        assert await push(2, strategy=Strategy.LEAST_CONNECTIONS) == []
+        for bad in (flaps, renamed, dead):
+            bad.reply = says(500)
+            for _ in range(20):
+                with contextlib.suppress(httpx.RemoteProtocolError):
+                    await ask(client, path=f"/u/{bad.name}/v1/chat/completions")
+        flaps.reply = says()
+
+        async def flaps_is_closed() -> bool:
+            return await states("flaps") == {"Up"}
+
+        await until(flaps_is_closed)
+        assert await states("dead") == {"Up", "Down"}
+        assert await opened() == ["dead", "flaps", "renamed"]
+        # After a reload those that are open are opened again.
+        assert await push(3, strategy=Strategy.ROUND_ROBIN) == ["dead", "renamed"]
+        os.killpg(_process(pod), signal.SIGSTOP)
+        try:
+            silent = (await agent.call("GET", "/v1/routing")).json()
+        finally:
+            os.killpg(_process(pod), signal.SIGCONT)
+    assert "open_circuits" not in silent
+    assert silent["version"] == 3
+
+
+def _opened(reply: httpx.Response) -> list[str]:
+    found: list[str] = reply.json()["open_circuits"]
+    return found
+
+
+def _process(pod: Pod) -> int:
+    assert pod.process is not None
+    return pod.process.pid
 
 
 async def test_refuses_strangers_old_and_broken_documents(pod: Pod) -> None:
@@ -117,7 +181,7 @@ async def test_refuses_strangers_old_and_broken_documents(pod: Pod) -> None:
         for token in (TOKEN, "new-token"):
             reply = await agent.call("PUT", "/v1/routing", token=token, content=encode(newest))
             assert reply.status_code == 200
-        acknowledged = {"version": 5, "hash": newest.hash}
+        acknowledged: dict[str, object] = {"version": 5, "hash": newest.hash, "open_circuits": []}
         for stale in (a_document(version=4), a_document([bad], version=5)):
             reply = await agent.call("PUT", "/v1/routing", content=encode(stale))
             assert (reply.status_code, reply.json()) == (409, acknowledged)

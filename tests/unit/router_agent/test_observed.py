@@ -1,10 +1,12 @@
 import pytest
 
 from autoglm_dataplane.router_agent.observed import (
+    LINGER_SECONDS,
     ObservedServer,
     ServerState,
     entries_of,
     is_staying,
+    open_circuits_of,
     servers_of,
     structure_of,
 )
@@ -68,3 +70,37 @@ def test_reads_maps_with_strange_values() -> None:
 )
 def test_tells_a_worker_that_stays_from_one_that_ends(answer: str, staying: bool) -> None:
     assert is_staying(answer) is staying
+
+
+def a_row(server: str, status: str, opened: int, seconds: int, backend: str = "tier.0.m") -> str:
+    return f"{backend},{server},{status},{opened},{seconds},"
+
+
+@pytest.mark.parametrize(
+    ("row", "open_"),
+    [
+        (a_row("vendor", "DOWN", 1, 3), True),
+        (a_row("vendor", "DOWN 1/2", 1, 300), True),
+        (a_row("local.aaaaaaaa", "DOWN", 1, 3, "u.local"), True),
+        (a_row("vendor", "UP", 4, LINGER_SECONDS - 1), True),
+        (a_row("vendor", "UP 1/5", 4, LINGER_SECONDS - 1), True),
+        (a_row("vendor", "UP", 4, LINGER_SECONDS), False),
+        (a_row("vendor", "UP", 0, 1), False),
+        (a_row("vendor", "MAINT", 1, 1), False),
+        (a_row("vendor", "DRAIN", 1, 1), False),
+        (a_row("vendor.0a000001", "no check", 0, 1, "out.vendor"), False),
+        (a_row("planner.aaaaaaaa", "DOWN", 1, 1, "planner"), False),
+        (a_row("_first", "DOWN", 1, 1, "fall.tier.0.m"), False),
+    ],
+)
+def test_a_circuit_counts_as_open_until_it_stayed_closed(row: str, open_: bool) -> None:
+    upstream = row.split(",")[1].partition(".")[0]
+    found = open_circuits_of(f"# pxname,svname,status,chkdown,lastchg,\n{row}\n")
+    assert found == ((upstream,) if open_ else ())
+
+
+def test_many_servers_of_an_upstream_are_told_once() -> None:
+    rows = [a_row(f"b.{uid}", "DOWN", 1, 1) for uid in ("aaaaaaaa", "bbbbbbbb")]
+    rows += [a_row("b.aaaaaaaa", "DOWN", 1, 1, "u.b"), a_row("a", "DOWN", 1, 1)]
+    told = open_circuits_of("\n".join(["# pxname,svname,status,chkdown,lastchg,", *rows]))
+    assert told == ("a", "b")
