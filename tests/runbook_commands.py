@@ -43,7 +43,7 @@ class Command:
         """The command with the words in capitals replaced."""
         text = self.text
         for word, value in words.items():
-            text = re.sub(rf"(?<![A-Z-]){re.escape(word)}(?![A-Z-])", value, text)
+            text = re.sub(rf"(?<![A-Za-z-]){re.escape(word)}(?![A-Za-z-])", value, text)
         return text
 
     @property
