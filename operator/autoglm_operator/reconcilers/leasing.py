@@ -74,7 +74,10 @@ class Leasing:
                 await action.settle(run.metadata.namespace, after.intent, self._kube)
 
     async def tend(self, seen: Seen) -> tuple[HealingRun, timedelta | None]:
-        """Undo what is due, and drop the finalizer of a closed run that holds nothing any more.
+        """Undo what is due, and drop the finalizer of a run that holds nothing any more.
+
+        An open run keeps it for its next step, unless the release is being uninstalled: then
+        nobody may be there for its end, and a step that begins after all sets it anew.
 
         Returns:
             The run as it is now, and when to look at its leases again; None if it holds none.
@@ -99,7 +102,8 @@ class Leasing:
                 waits.append(min(leases.LOOK, max(step.lease.expires - self._now(), _SOON)))
         if leases.held(run.status):
             return run, min(waits)
-        if leases.is_closing(run) and labels.UNDO in run.metadata.finalizers:
+        closing = leases.is_closing(run) or seen.pauses.reverting
+        if closing and labels.UNDO in run.metadata.finalizers:
             kept = tuple(each for each in run.metadata.finalizers if each != labels.UNDO)
             run = await self._set_finalizers(run, kept)
         return run, None

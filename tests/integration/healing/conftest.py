@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import customresources
+import people
 from autoglm_api.healingpolicy import HealingPolicy
 from chart_accounts import bounded_healer, granted
 from cleaning_scenes import CleaningScene, PlayedCleaner
@@ -22,8 +23,11 @@ from healing_objects import (
 )
 from healing_processes import HealingProcess, running
 from kube import Kube
+from kubeconfig import Access, write
 from node_scenes import LEASES, NodeScene
+from people import Person
 from played_fleet import PlayedFleet, a_placed_workload
+from played_nodes import a_played_node
 from recording_proxy import RecordingProxy
 from sick_pods import SickPods, a_web_deployment
 from statuses import is_available
@@ -190,3 +194,30 @@ def bounded(
     """A running healer with the rights of the chart."""
     with running(bounded_healer(make_process, kube, release, accounts)) as healer:
         yield healer
+
+
+@pytest.fixture
+def room(kube: Kube, namespace: str) -> Generator[str]:
+    """A node with room for more pods."""
+    with a_played_node(kube, f"node-{namespace}") as name:
+        yield name
+
+
+@pytest.fixture
+def hook(proxy: RecordingProxy, accounts: dict[str, str], tmp_path: Path) -> Person:
+    """The account that the chart makes before an uninstall, and nothing else."""
+    return people.with_token(proxy.access(), tmp_path, "undo", accounts["undo"])
+
+
+@pytest.fixture
+def admin(access: Access, tmp_path: Path) -> Person:
+    """The administrator."""
+    return Person("admin", write(tmp_path / "admin.kubeconfig", access))
+
+
+@pytest.fixture
+def make_bounded(
+    make_process: MakeProcess, kube: Kube, accounts: dict[str, str], release: str
+) -> Callable[[], HealingProcess]:
+    """Make a healer with the rights of the chart."""
+    return lambda: bounded_healer(make_process, kube, release, accounts)

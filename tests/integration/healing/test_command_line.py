@@ -38,12 +38,6 @@ def joe(scene: Scene, access: Access, tmp_path: Path) -> Person:
     return person
 
 
-@pytest.fixture
-def admin(access: Access, tmp_path: Path) -> Person:
-    """The administrator."""
-    return Person("admin", write(tmp_path / "admin.kubeconfig", access))
-
-
 def waiting(scene: Scene, accounts: dict[str, str], **spec: object) -> str:
     """A run that waits for approval, stored by the receiver's account."""
     policy = scene.make_policy(mode="Approve", **spec)

@@ -7,101 +7,31 @@ from pathlib import Path
 import pytest
 
 import people
-from autoglm_api.healingpolicy import HealingPolicy
 from chart_accounts import bounded_healer, granted, healer_deployment
 from healing_objects import SOON, MakeProcess, Scene
 from healing_processes import HealingProcess, running
 from kube import Kube
-from kubeconfig import Access, Object, write
+from leaving_scenes import (
+    MORE,
+    SWITCH,
+    an_autoscaler,
+    another,
+    autoscaler,
+    deployment,
+    is_marked,
+    replicas,
+    scaled,
+    switch,
+    undo,
+)
 from node_scenes import NodeScene
-from people import Person, Said
-from played_nodes import a_played_node
+from people import Person
 from proxy_faults import LoseReply, Match, Refuse
-from recording_proxy import RecordingProxy
 from timeline import within
 
-MORE = {"action": "ScaleOut", "scaleOut": {"maxReplicas": 5, "step": 2, "revertAfter": "23h"}}
-SWITCH = "autoglm-healing"
 ON_NODES = ("nodeHealing.enabled=true", "nodeHealing.leaseNamespace.create=false")
 MINUTES = within(240)
 """A namespace goes once its pods have, which takes a while on a busy machine."""
-
-
-@pytest.fixture
-def room(kube: Kube, namespace: str) -> Generator[str]:
-    """A node with room for more pods."""
-    with a_played_node(kube, f"node-{namespace}") as name:
-        yield name
-
-
-@pytest.fixture
-def hook(proxy: RecordingProxy, accounts: dict[str, str], tmp_path: Path) -> Person:
-    """The account that the chart makes before an uninstall, and nothing else."""
-    return people.with_token(proxy.access(), tmp_path, "undo", accounts["undo"])
-
-
-@pytest.fixture
-def admin(access: Access, tmp_path: Path) -> Person:
-    """The administrator."""
-    return Person("admin", write(tmp_path / "admin.kubeconfig", access))
-
-
-@pytest.fixture
-def make_bounded(
-    make_process: MakeProcess, kube: Kube, accounts: dict[str, str], release: str
-) -> Callable[[], HealingProcess]:
-    """Make a healer with the rights of the chart."""
-    return lambda: bounded_healer(make_process, kube, release, accounts)
-
-
-def undo(person: Person, scene: Scene, *words: str) -> Said:
-    """What the chart's Job runs, in the test's namespace only."""
-    return person.types(
-        "undo",
-        f"--release-namespace={scene.release}",
-        f"--deployment={healer_deployment(scene.kube, scene.release)}",
-        f"--namespace={scene.namespace}",
-        *words,
-    )
-
-
-def replicas(scene: Scene) -> int:
-    """How many pods the workload wants."""
-    return int(deployment(scene)["spec"]["replicas"])
-
-
-def deployment(scene: Scene) -> Object:
-    """The workload as it is."""
-    found = scene.kube.get("Deployment", "web", scene.namespace)
-    assert found is not None
-    return found
-
-
-def is_marked(obj: Object) -> bool:
-    """Whether an object says that it will be changed back."""
-    return "autoglm.io/lease" in obj["metadata"].get("annotations", {})
-
-
-def scaled(scene: Scene, accounts: dict[str, str]) -> str:
-    """A run that has scaled the workload out and is over."""
-    receiver = scene.kube.as_user(accounts["receiver"])
-    policy = scene.make_policy(ladder=[MORE])
-    run = scene.start_run(policy, scene.pods.live()[0], by=receiver)
-    scene.wants_phase(run, "Succeeded")
-    assert replicas(scene) == 4
-    return run
-
-
-def another(scene: Scene, accounts: dict[str, str]) -> str:
-    """A run of the same policy for another alert."""
-    receiver = scene.kube.as_user(accounts["receiver"])
-    policy = HealingPolicy.read(scene.policy())
-    return scene.start_run(policy, scene.pods.sicken(), by=receiver, fingerprint="a" * 16)
-
-
-def switch(scene: Scene) -> Object | None:
-    """The switch that pauses everything."""
-    return scene.kube.get("ConfigMap", SWITCH, scene.release)
 
 
 @pytest.mark.usefixtures("room")
@@ -136,6 +66,40 @@ def test_before_an_uninstall_everything_is_undone_and_the_switch_goes_with_the_h
     scene.timeline.want(SOON, "the switch goes with it", lambda: switch(scene) is None)
 
 
+@pytest.mark.parametrize("field", ["minReplicas", "maxReplicas"])
+@pytest.mark.usefixtures("room")
+def test_the_bounds_of_an_autoscaler_return_before_an_uninstall(
+    scene: Scene,
+    accounts: dict[str, str],
+    hook: Person,
+    admin: Person,
+    make_bounded: Callable[[], HealingProcess],
+    field: str,
+) -> None:
+    """The lower one has helped; nobody makes use of the upper one, and its run is still open."""
+    most = 8 if field == "minReplicas" else 2
+    before = scene.kube.create(an_autoscaler(most), scene.namespace)["spec"]
+    with running(make_bounded()):
+        policy = scene.make_policy(ladder=[MORE], verify={"stabilization": "1s", "timeout": "1h"})
+        receiver = scene.kube.as_user(accounts["receiver"])
+        run = scene.start_run(policy, scene.pods.live()[0], by=receiver)
+        scene.timeline.want(
+            SOON, "the bound is raised", lambda: autoscaler(scene)["spec"] == before | {field: 4}
+        )
+        standing = admin.types("leases", "-n", scene.namespace)
+        assert f"{run} holds HorizontalPodAutoscaler web: spec.{field} was 2 and is 4" in (
+            standing.out
+        )
+
+        said = undo(hook, scene)
+
+        assert said.code == 0, said.err
+    assert (autoscaler(scene)["spec"], is_marked(autoscaler(scene))) == (before, False)
+    lease = scene.run(run)["status"]["steps"][0]["lease"]
+    assert lease["state"] == "Reverted"
+    assert "the release is being uninstalled" in lease["message"]
+
+
 @pytest.mark.usefixtures("room")
 def test_a_pause_of_somebody_else_stays_as_it_was(
     scene: Scene,
@@ -145,7 +109,7 @@ def test_a_pause_of_somebody_else_stays_as_it_was(
 ) -> None:
     with running(make_bounded()):
         scaled(scene, accounts)
-        own: Object = {
+        own = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": SWITCH},
@@ -204,7 +168,7 @@ def test_a_mark_whose_run_was_taken_by_force_is_named(
         run = scaled(scene, accounts)
         healer.stop()
     scene.kube.delete("HealingRun", run, scene.namespace)
-    force: Object = {"metadata": {"finalizers": None}}
+    force = {"metadata": {"finalizers": None}}
     scene.kube.patch("HealingRun", run, scene.namespace, force)
     assert scene.kube.get("HealingRun", run, scene.namespace) is None
 
@@ -225,8 +189,8 @@ def test_an_open_run_is_given_the_time_to_notice_the_switch(
 ) -> None:
     """A healer that had just looked may still begin; nothing of it may be overlooked."""
     with running(make_bounded()):
-        closed: Object = {"windows": [{"schedule": "0 0 29 2 *", "duration": "1m"}]}
-        policy = scene.make_policy(guards=closed)
+        closed = [{"schedule": "0 0 29 2 *", "duration": "1m"}]
+        policy = scene.make_policy(guards={"windows": closed})
         receiver = scene.kube.as_user(accounts["receiver"])
         run = scene.start_run(policy, scene.pods.sicken(), by=receiver)
         scene.wants_reason(run, "OutsideWindow")
@@ -242,14 +206,8 @@ def test_without_healer_and_without_changes_there_is_nothing_to_do(
     scene: Scene, hook: Person
 ) -> None:
     name = healer_deployment(scene.kube, scene.release)
-    words = (
-        "undo",
-        f"--release-namespace={scene.release}",
-        f"--deployment={name}",
-        f"--namespace={scene.namespace}",
-    )
     scene.kube.delete("Deployment", name, scene.release)
-    said = hook.types(*words)
+    said = undo(hook, scene)
     assert (said.code, switch(scene)) == (0, None), said.err
 
 
@@ -306,7 +264,7 @@ def isolating(
             receiver = scene.kube.as_user(tokens["receiver"])
             policy = nodes.policy(level="Quarantine")
             labels = {"alertname": "NodeSick", "node": node}
-            about: Object = {"metadata": {"name": node}}
+            about = {"metadata": {"name": node}}
             return scene.start_run(policy, about, by=receiver, labels=labels)
 
         with running(bounded_healer(make_process, scene.kube, scene.release, tokens, **settings)):

@@ -12,6 +12,7 @@ from healing_objects import SOON, MakeProcess, Scene
 from healing_processes import running
 from kube import Kube, KubeError
 from kubeconfig import Access, Object
+from leaving_scenes import an_autoscaler
 from played_nodes import a_played_node
 from proxy_faults import Match
 
@@ -23,20 +24,6 @@ def node(kube: Kube, namespace: str) -> Generator[str]:
     """A node with room for more pods."""
     with a_played_node(kube, f"node-{namespace}") as name:
         yield name
-
-
-def an_autoscaler() -> Object:
-    """An autoscaler of web whose metric nobody serves."""
-    return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "web"},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-            "minReplicas": 2,
-            "maxReplicas": 8,
-        },
-    }
 
 
 def ask(kube: Kube, kind: str, name: str, namespace: str, change: Object) -> None:
@@ -57,7 +44,7 @@ def test_scales_out_and_back_with_the_rights_of_the_chart(
 ) -> None:
     kube = scene.kube
     if autoscaled:
-        kube.create(an_autoscaler(), scene.namespace)
+        kube.create(an_autoscaler(8), scene.namespace)
     healer = bounded_healer(make_process, kube, scene.release, accounts)
     receiver = replace(scene, kube=client_of(kube, accounts["receiver"]))
     run = receiver.start_run(scene.make_policy(ladder=[MORE]), scene.pods.live()[0])
@@ -189,7 +176,7 @@ def stage(scene: Scene, crds: list[str]) -> None:
     """One object of every kind that a healer changes."""
     assert crds
     for built in (
-        an_autoscaler(),
+        an_autoscaler(8),
         customresources.a_cluster("demo"),
         customresources.a_managed_endpoint("local"),
     ):

@@ -302,6 +302,18 @@ async def test_an_open_run_keeps_its_finalizer() -> None:
     assert stage.run.metadata.finalizers == (labels.UNDO,)
 
 
+async def test_an_open_run_lets_go_when_the_release_is_being_uninstalled() -> None:
+    """Nobody would come back to it, and the uninstall waits for nothing but finalizers."""
+    stage = Stage()
+    await stage.raise_it()
+
+    await stage.tend(pauses=LEAVING)
+
+    assert stage.run.status.finished_at is None
+    assert stage.state is LeaseState.REVERTED
+    assert not stage.run.metadata.finalizers
+
+
 async def test_a_kind_that_nobody_knows_is_as_good_as_gone() -> None:
     stage = Stage()
     stage.stored["status"]["steps"][0]["lease"]["object"]["apiVersion"] = "acme.io/v1"
