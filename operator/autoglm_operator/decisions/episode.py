@@ -188,6 +188,10 @@ def _resume(seen: Seen, actions: Actions, now: datetime) -> Plan:
     if intent is None:
         gone = Denial(Reason.ACTION_FAILED, "The journal holds no intent for this step.")
         return _give_up(seen, step, gone, now)
+    undone = leases.ended(step)
+    if undone is not None:
+        # A change that were made now would stand for ever: nothing is undone twice.
+        return _give_up(seen, step, Denial(Reason.ACTION_FAILED, undone), now)
     if action.is_done(intent, seen.sighting):
         return _succeeded(seen, step, "Its effect is there.", now)
     # Whatever the guards say by now, a Job that was begun is only followed to its end.

@@ -66,6 +66,14 @@ def held(status: HealingRunStatus) -> tuple[int, ...]:
     )
 
 
+def ended(step: StepRecord) -> str | None:
+    """How the lease of a step has ended, in a sentence; None if there is none or it is held."""
+    record = step.lease
+    if record is None or record.state is LeaseState.HELD:
+        return None
+    return record.message or "Its change was undone."
+
+
 def is_closing(run: HealingRun) -> bool:
     """Whether no further action is taken for a run, so that only its leases are left."""
     return run.status.finished_at is not None or run.metadata.deletion_timestamp is not None

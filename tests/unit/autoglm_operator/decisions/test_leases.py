@@ -7,15 +7,21 @@ from typing import Any
 import pytest
 
 from autoglm_api import labels
-from autoglm_api.healingladder import LadderStep
-from autoglm_api.healingrun import HealingRun, HealingRunStatus, LeaseRecord, LeaseState
+from autoglm_api.healingladder import ActionName, LadderStep
+from autoglm_api.healingrun import (
+    HealingRun,
+    HealingRunStatus,
+    LeaseRecord,
+    LeaseState,
+    StepOutcome,
+)
 from autoglm_api.leases import Mark
 from autoglm_operator.actions.scaleout import ScaleOut
 from autoglm_operator.decisions import episode, journal, leases
 from autoglm_operator.decisions import target as targets
-from autoglm_operator.decisions.healing import Pauses, Seen
+from autoglm_operator.decisions.healing import Actions, Pauses, Seen, Sighting
 from autoglm_operator.decisions.leases import Due
-from episodes import ACTIONS, NOW, Object, a_policy, a_run, a_workload, seen
+from episodes import ACTIONS, NOW, Object, a_pod, a_policy, a_run, a_workload, seen
 
 LADDER = [
     {"action": "ScaleOut", "scaleOut": {"maxReplicas": 10}},
@@ -62,6 +68,14 @@ def holding(
     run = a_run(a_status() if status is None else status, policy=POLICY)
     run = run.model_copy(update={"metadata": run.metadata.model_copy(update=metadata or {})})
     return seen(run, policy=POLICY, **changes)
+
+
+def two_pods(status: HealingRunStatus) -> Seen:
+    """A look at a run and its workload, of which nothing was changed."""
+    workload = a_workload(replicas=2)
+    pods = (a_pod("web-1"), a_pod("web-2"))
+    sighting = Sighting(workload=workload, chain=(workload,), pods=pods, key="k")
+    return holding(status, sighting=sighting)
 
 
 def due(look: Seen, now: datetime = LATER, action: ScaleOut | None = None) -> Due | None:
@@ -261,6 +275,25 @@ def test_the_next_step_waits_until_what_did_not_help_is_undone() -> None:
     assert plan.requeue_after == episode.UNCLEAR
     undone = journal.lease_ended(status, 0, LeaseState.REVERTED, "Back.", LATER)
     assert not leases.blocks(undone)
+
+
+@pytest.mark.parametrize("state", [LeaseState.REVERTED, LeaseState.LOST])
+def test_a_call_is_not_made_any_more_once_its_change_was_undone(state: LeaseState) -> None:
+    """It would stand for ever: a lease that has ended is not undone again."""
+    intent = ScaleOut().plan(
+        LadderStep.model_validate(LADDER[0]), two_pods(HealingRunStatus()), NOW
+    )
+    begun = a_status(finished=False, outcome=None, helped=None, intent=intent)
+    undone = journal.lease_ended(begun, 0, state, "Back, because of this and that.", LATER)
+    now = LATER + timedelta(seconds=15)
+    actions: Actions = {**ACTIONS, ActionName.SCALE_OUT: ScaleOut()}
+    assert episode.decide(two_pods(begun), actions, now).call == intent
+
+    plan = episode.decide(two_pods(undone), actions, now)
+
+    assert plan.call is None
+    (step,) = plan.status.steps
+    assert (step.outcome, step.message) == (StepOutcome.FAILED, "Back, because of this and that.")
 
 
 def test_the_journal_keeps_every_step_back() -> None:
