@@ -40,6 +40,8 @@ class Upstream:
     probes: list[Request] = field(default_factory=list)
     server: asyncio.Server | None = None
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    readers: dict[asyncio.StreamWriter, asyncio.StreamReader] = field(default_factory=dict)
+    """What comes after a request, for replies that go on to read."""
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
         """Listen, on the same port as before if there was one."""
@@ -59,6 +61,7 @@ class Upstream:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.add(writer)
+        self.readers[writer] = reader
         try:
             while (request := await _read(reader)) is not None:
                 (self.probes if request.probe else self.seen).append(request)
@@ -67,6 +70,7 @@ class Upstream:
             pass
         finally:
             self.writers.discard(writer)
+            del self.readers[writer]
             writer.close()
 
 

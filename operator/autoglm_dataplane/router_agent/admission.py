@@ -48,7 +48,7 @@ def admitted(document: RoutingDocument, where: Layout) -> tuple[str, ...]:
             return ()
 
 
-def allowed(document: RoutingDocument, condition: str) -> tuple[str, ...]:
+def allowed(document: RoutingDocument, *conditions: str) -> tuple[str, ...]:
     """Turns away who may not use the model that was found."""
     tokens = document.security.tokens
     if tokens is None or tokens.models_claim is None:
@@ -58,7 +58,7 @@ def allowed(document: RoutingDocument, condition: str) -> tuple[str, ...]:
             f"    acl may_use {_CLAIM}('$.{tokens.models_claim}[{at}]'),strcmp(txn.named) eq 0"
             for at in range(MODELS)
         ),
-        _refused(answers.MODEL_NOT_ALLOWED, f"if {condition} !may_use"),
+        *(_refused(answers.MODEL_NOT_ALLOWED, f"if {each} !may_use") for each in conditions),
     )
 
 

@@ -99,7 +99,12 @@ NO_SUCH_PATH: Final = Answer(
     404,
     INVALID,
     "unknown_url",
-    "There is nothing here: use /v1/chat/completions, /v1/models, /v1/tasks or /v1/runs.",
+    "There is nothing here: use /v1/chat/completions, /v1/models, /v1/realtime, /v1/tasks or "
+    "/v1/runs.",
+)
+NOT_A_WEBSOCKET: Final = Answer(400, INVALID, "websocket_required", "Open this as a WebSocket.")
+NO_QUERY_MODEL: Final = Answer(
+    400, INVALID, "missing_model", "Name one model in the query: /v1/realtime?model=<name>."
 )
 BAD_METHOD: Final = Answer(405, INVALID, "method_not_allowed", "Send this request with POST.")
 UNKNOWN_MODEL: Final = Answer(

@@ -17,6 +17,10 @@ _MODEL_KEY = f'"{"".join(_LETTERS)}"[[:space:]]*:'
 _TWICE = f"{_MODEL_KEY}(?s:.*){_MODEL_KEY}"
 """Two keys `model` at any depth, also in JSON's escapes; the lane finds out whether both count."""
 _PLANNER_PATHS = ("/v1/tasks", "/v1/runs")
+_NAMED_TWICE = "(^|&)model=.*&model="
+_REALTIME = "/v1/realtime"
+"""A WebSocket's messages have the model too late: it stands in the query. Source: OpenAI's Realtime
+API, which vLLM has as well."""
 
 
 def clients(
@@ -37,7 +41,8 @@ def clients(
         f"    acl to_planner path {paths}",
         f"    acl to_planner path_beg {below}",
         "    acl by_model path /v1/chat/completions",
-        _refused(answers.NO_SUCH_PATH, "if !to_planner !by_model"),
+        f"    acl by_query path {_REALTIME}",
+        _refused(answers.NO_SUCH_PATH, "if !to_planner !by_model !by_query"),
         *admission.allowed_tasks(document, "to_planner"),
         # What may be repeated must be held as a whole before it is sent.
         f"    http-request wait-for-body time {BODY_SECONDS}s "
@@ -45,7 +50,8 @@ def clients(
         *_backend_by_model(
             document, where, ranks, named="!named" if not admission.restricted(document) else ""
         ),
-        *admission.allowed(document, "by_model !{ var(txn.lane) -m bool }"),
+        *_backend_by_query(document, where, ranks),
+        *admission.allowed(document, "by_model !{ var(txn.lane) -m bool }", "by_query"),
         f"    use_backend {names.LANE} if {{ var(txn.lane) -m bool }}",
         f"    use_backend {names.PLANNER} if to_planner",
         "    use_backend %[var(txn.backend)]",
@@ -253,6 +259,26 @@ def _backend_by_model(
         f"    http-request set-var(txn.model) req.fhdr(x-model) if {here} named",
         _refused(answers.NO_MODEL, f"if {here} !{{ var(txn.model) -m found }}"),
         *_tiers(document, where, ranks, here),
+    )
+
+
+def _backend_by_query(document: RoutingDocument, where: Layout, ranks: int) -> tuple[str, ...]:
+    """Finds the tier of a WebSocket.
+
+    Nothing but a WebSocket may be opened: what comes then is looked at by nobody.
+    """
+    return (
+        "    acl websocket req.hdr(upgrade) -m str -i websocket",
+        _refused(answers.NOT_A_WEBSOCKET, "if by_query !websocket"),
+        _refused(answers.NOT_A_WEBSOCKET, "if by_query { req.hdr_cnt(upgrade) gt 1 }"),
+        _refused(answers.NOT_A_WEBSOCKET, "if by_query !METH_GET"),
+        "    http-request set-var(txn.model) urlp(model),url_dec(1) if by_query",
+        _refused(answers.NO_QUERY_MODEL, "if by_query !{ var(txn.model) -m found }"),
+        # HAProxy reads the first, some endpoints the last.
+        _refused(
+            answers.NO_QUERY_MODEL, f"if by_query {{ query,url_dec(1) -m reg {_NAMED_TWICE} }}"
+        ),
+        *_tiers(document, where, ranks, "by_query"),
     )
 
 

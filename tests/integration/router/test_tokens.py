@@ -176,6 +176,24 @@ async def test_a_claim_says_which_models_its_owner_may_use(pod: Pod, filler: str
     assert not [name for name in one.seen[0].headers if "lane" in name]
 
 
+async def test_the_claim_holds_for_websockets_too(pod: Pod) -> None:
+    key = {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13"}
+    upgrade = {"connection": "upgrade", "upgrade": "websocket", **key}
+    async with serving("one", "two") as (one, two):
+        await route(
+            pod,
+            a_managed("one", one.port),
+            a_managed("two", two.port, model="dear"),
+            models_claim="models",
+        )
+        async with pod.client(ONE.token(models=[MODEL])) as client:
+            own = await client.get(f"/v1/realtime?model={MODEL}", headers=upgrade)
+            dear = await client.get("/v1/realtime?model=dear", headers=upgrade)
+    assert own.status_code == 200
+    assert code(dear) == (403, "model_not_allowed")
+    assert two.seen == []
+
+
 async def test_tasks_need_the_planners_model_in_the_claim(pod: Pod) -> None:
     async with serving("planner") as (planner,):
         await route(

@@ -1,0 +1,139 @@
+"""WebSockets through the router: opened by model, then bytes in both directions, untouched."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import json
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from fake_upstreams import Request, Upstream, says, serving
+from router_pods import Pod
+from routingtables import CLIENT_KEY, INTERNAL_TOKEN, MODEL, a_managed, an_external
+
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""Source: RFC 6455, 1.3."""
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+ACCEPT = base64.b64encode(hashlib.sha1(f"{KEY}{GUID}".encode()).digest()).decode()  # noqa: S324 - RFC 6455
+REALTIME = f"/v1/realtime?model={MODEL}"
+FRAME = bytes([0x82, 0x85, 1, 2, 3, 4]) + b"\x00\xff\r\n\x7f"
+"""A masked binary message with what a line-minded proxy would stumble over."""
+
+
+def echo(upstream: Upstream) -> None:
+    """Make an endpoint accept WebSockets, say its name, and send back what it gets."""
+
+    async def reply(request: Request, writer: asyncio.StreamWriter) -> None:
+        if request.probe:
+            await says()(request, writer)
+            return
+        head = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        accepted = f"{head}sec-websocket-accept: {ACCEPT}\r\n\r\n"
+        writer.write(accepted.encode() + upstream.name.encode())
+        while data := await upstream.readers[writer].read(65_536):
+            writer.write(data)
+            await writer.drain()
+
+    upstream.reply = reply
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    port: int, path: str, key: str = CLIENT_KEY, *, more: str = "upgrade: websocket\r\n"
+) -> AsyncGenerator[tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A client that asked for a WebSocket, with the head of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = (
+        f"GET {path} HTTP/1.1\r\nhost: api\r\nauthorization: Bearer {key}\r\n"
+        f"connection: upgrade\r\nsec-websocket-key: {KEY}\r\nsec-websocket-version: 13\r\n"
+        f"sec-websocket-protocol: realtime\r\n{more}\r\n"
+    )
+    writer.write(head.encode())
+    try:
+        async with asyncio.timeout(20):
+            yield await reader.readuntil(b"\r\n\r\n"), reader, writer
+    finally:
+        writer.close()
+
+
+async def refused(pod: Pod, path: str, **options: str) -> tuple[int, str]:
+    async with opened(pod.where.ports.clients, path, **options) as (head, reader, _):
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        error = json.loads(await reader.readexactly(length))["error"]
+    return int(head.split()[1]), error["code"]
+
+
+@pytest.mark.parametrize("external", [False, True])
+async def test_messages_go_both_ways_and_on_while_the_table_changes(
+    pod: Pod, external: bool
+) -> None:
+    make = an_external if external else a_managed
+    key = {"api_key": "key-one"} if external else {}
+    async with serving("one", "other") as (one, other):
+        echo(one)
+        await pod.route(make("one", one.port, **key))
+        async with opened(pod.where.ports.clients, REALTIME) as (head, reader, writer):
+            assert head.startswith(b"HTTP/1.1 101 ")
+            assert f": {ACCEPT}\r\n".encode() in head
+            # The endpoint speaks first, then whoever wants to.
+            assert await reader.readexactly(3) == b"one"
+            writer.write(FRAME)
+            assert await reader.readexactly(len(FRAME)) == FRAME
+
+            worker = await pod.worker()
+            for weight in (9, 1):
+                await pod.route(
+                    make("one", one.port, weight=weight, **key), a_managed("other", other.port)
+                )
+            writer.write(FRAME * 20_000)
+            assert await reader.readexactly(len(FRAME) * 20_000) == FRAME * 20_000
+
+            # Its upstream leaves the table, and HAProxy is reloaded.
+            await pod.route(a_managed("other", other.port), an_external("new", other.port))
+            assert await pod.worker() != worker
+            writer.write(FRAME)
+            assert await reader.readexactly(len(FRAME)) == FRAME
+    (request,) = one.seen
+    assert request.path == REALTIME
+    assert request.headers["sec-websocket-protocol"] == "realtime"
+    assert request.headers.get("authorization") == ("Bearer key-one" if external else None)
+
+
+async def test_an_upstream_is_chosen_by_name_inside(pod: Pod) -> None:
+    async with serving("one", "two") as (one, two):
+        echo(one)
+        echo(two)
+        await pod.route(a_managed("one", one.port), a_managed("two", two.port))
+        ports = pod.where.ports
+        async with opened(ports.internal, "/u/two/v1/realtime", INTERNAL_TOKEN) as (_, reader, _):
+            assert await reader.readexactly(3) == b"two"
+    assert [request.path for request in two.seen] == ["/v1/realtime"]
+
+
+async def test_opens_at_a_lower_tier_while_none_above_answers(pod: Pod) -> None:
+    async with serving("dead", "backup") as (dead, backup):
+        echo(backup)
+        await pod.route(a_managed("dead", dead.port), a_managed("backup", backup.port, priority=1))
+        await dead.stop()
+        async with opened(pod.where.ports.clients, REALTIME) as (head, reader, writer):
+            assert head.startswith(b"HTTP/1.1 101 ")
+            assert await reader.readexactly(6) == b"backup"
+            writer.write(FRAME)
+            assert await reader.readexactly(len(FRAME)) == FRAME
+
+
+async def test_says_what_is_wrong_instead_of_opening(pod: Pod) -> None:
+    async with serving("one") as (one,):
+        await pod.route(a_managed("one", one.port))
+        assert await refused(pod, REALTIME, key="wrong") == (401, "invalid_api_key")
+        for upgrade in ("", "upgrade: h2c\r\n", "upgrade: websocket, other\r\n"):
+            assert await refused(pod, REALTIME, more=upgrade) == (400, "websocket_required")
+        async with pod.client() as client:
+            reply = await client.post(REALTIME, json={}, headers={"upgrade": "websocket"})
+        assert (reply.status_code, reply.json()["error"]["code"]) == (400, "websocket_required")
+        assert await refused(pod, "/v1/realtime") == (400, "missing_model")
+        assert await refused(pod, f"{REALTIME}&%6dodel=x") == (400, "missing_model")
+        assert await refused(pod, "/v1/realtime?model=x") == (404, "model_not_found")
+    assert one.seen == []
