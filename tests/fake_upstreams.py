@@ -121,6 +121,17 @@ def drops() -> Reply:
     return reply
 
 
+def sends(content: bytes) -> Reply:
+    """Return a reply of exactly these bytes, after which the connection is closed."""
+
+    async def reply(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(content)
+        await writer.drain()
+        await drops()(request, writer)
+
+    return reply
+
+
 def streams(chunks: int, pause: float) -> Reply:
     """Return a stream of server-sent events, a pause after each."""
     return streams_after(chunks, lambda: asyncio.sleep(pause))

@@ -172,7 +172,8 @@ def _retries(
     busy = " 429" if several else ""
     return (
         "    http-request disable-l7-retry unless { var(txn.repeat) -m bool }",
-        f"    retry-on conn-failure empty-response response-timeout {_STATUSES}{busy}",
+        "    retry-on conn-failure empty-response response-timeout junk-response "
+        f"{_STATUSES}{busy}",
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from autoglm_api.routing import Breaker, ChatCompletionRetry, Planner, Retry, Timeouts, Upstream
 from autoglm_dataplane.router_agent.observed import ServerState
-from fake_upstreams import Reply, Request, drops, hangs, says, serving
+from fake_upstreams import Reply, Request, drops, hangs, says, sends, serving
 from router_pods import Pod, ask, ask_many, until
 from routingtables import a_managed, a_server, an_external
 
@@ -31,13 +31,24 @@ async def states(pod: Pod, start: str = "tier.") -> dict[str, ServerState]:
     }
 
 
-@pytest.mark.parametrize("failure", [says(503), says(429), says(500), drops()])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        says(503),
+        says(429),
+        says(500),
+        drops(),
+        sends(b"SSH-2.0-OpenSSH_9.2\r\n"),
+        sends(b"HTTP/1.1 200 OK\r\ncontent-le"),
+    ],
+)
+@pytest.mark.parametrize("make", [a_managed, an_external])
 async def test_repeats_a_completion_elsewhere_before_its_first_byte(
-    pod: Pod, failure: Reply
+    pod: Pod, make: Make, failure: Reply
 ) -> None:
     async with serving("bad", "good") as (bad, good), pod.client() as client:
         bad.reply = failure
-        await pod.route(a_managed("bad", bad.port), a_managed("good", good.port))
+        await pod.route(make("bad", bad.port), make("good", good.port))
         replies = await ask_many(client, 4)
     assert [reply.json() for reply in replies] == [{"upstream": "good"}] * 4
     assert bad.seen
