@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from autoglm_api import labels
 from autoglm_api.conditions import ConditionType, Reason
 from autoglm_api.healingguards import Window
-from autoglm_api.healingpolicy import HealingTarget, LabelSelector, TargetKind
+from autoglm_api.healingpolicy import HealingTarget, LabelSelector, TargetKind, ThresholdRange
 from autoglm_api.healingrun import (
     HealingRun,
     HealingRunStatus,
@@ -31,6 +31,7 @@ from autoglm_operator.decisions import (
     isolation,
     journal,
     leases,
+    metricchecks,
     target,
     windows,
 )
@@ -215,11 +216,13 @@ def test_11_stale_state_is_not_acted_on(pod: Object) -> None:
 
 
 def test_12_an_empty_selector_means_nothing_and_not_everything() -> None:
+    others: list[Object] = [{"labels": {"app": "web"}}, {"labels": {}}, {}]
     for empty in ({}, {"app": ""}):
         healing = HealingTarget.model_construct(
             kind=TargetKind.WORKLOAD, selector=LabelSelector.model_construct(match_labels=empty)
         )
-        assert not target.is_selected(healing, {"metadata": {"labels": {"app": "web"}}})
+        for other in others:
+            assert not target.is_selected(healing, {"metadata": other})
     with pytest.raises(ValidationError):
         LabelSelector.model_validate({})
 
@@ -243,6 +246,20 @@ def test_16_missing_monitoring_data_is_no_recovery() -> None:
     assert healer.run.status.steps[0].helped is False
 
 
+@pytest.mark.parametrize("samples", [None, []], ids=["no answer", "an empty answer"])
+def test_16_missing_monitoring_data_is_no_good_reading(samples: list[float] | None) -> None:
+    """A Prometheus that was asked and knows nothing does not vouch for the target."""
+    metrics = [{"name": "error-ratio", "thresholdRange": {"max": 0.05}}]
+    policy = a_policy(verify={"stabilization": "60s", "timeout": "5m", "metrics": metrics})
+    query = metricchecks.Query("error-ratio", "", ThresholdRange(max=0.05))
+    for known, phase in ((samples, "Running"), ([0.01], "Succeeded")):
+        readings = (metricchecks.reading(query, known),)
+        healer = Healer(run=a_run(policy=policy)).look(policy=policy)
+        healer.after(minutes=2).look(HEALED, policy=policy, readings=readings)
+        healer.after(minutes=3).look(HEALED, policy=policy, readings=readings)
+        assert healer.phase == phase
+
+
 def test_16_no_answer_of_alertmanager_is_no_end_of_an_alert() -> None:
     healer = Healer().look(news=AlertNews(firing=None))
     assert healer.calls == 1
@@ -255,6 +272,13 @@ def test_17_a_skewed_clock_neither_freezes_nor_frees() -> None:
     three = timedelta(minutes=3)
     assert deadman.frozen(ahead, alert="Watchdog", timeout=three, moment=0.0) is None
     assert deadman.frozen(late, alert="Watchdog", timeout=three, moment=181.0) is not None
+    for skew in (-HOUR, HOUR):
+        first = deadman.heard(Pulse(), NOW + skew, answered=True, now=NOW, moment=0.0)
+        minute = timedelta(minutes=1)
+        beats = NOW + skew + minute
+        second = deadman.heard(first, beats, answered=True, now=NOW + minute, moment=60.0)
+        assert deadman.frozen(second, alert="Watchdog", timeout=three, moment=240.0) is None
+        assert deadman.frozen(second, alert="Watchdog", timeout=three, moment=241.0) is not None
 
     ledger = RunLedger()
     future = Healer(now=NOW + timedelta(minutes=10)).look()
