@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testcluster import configs
+from testcluster import configs, inotify
 from testcluster.cgroups import ControlGroups
 from testcluster.commands import CLEAN_PATH, in_network, run
 from testcluster.errors import ClusterError
@@ -131,6 +131,7 @@ class Node:
         """Start one program unless it runs; containerd is waited for."""
         self._demand_running()
         tracked = self.tracked(program)
+        logs = inotify.Logs.from_now_on(self._logs)
         if tracked.pid() is None:
             argv = clean_environment(self._commands[program](), PATH)
             pid_file = f"{configs.NODE_RUN}/{program}.pid"
@@ -139,6 +140,8 @@ class Node:
             start(in_groups(self._entrances(), self.enter(command)))
         if program == "containerd":
             self._await_containerd()
+            # It answers without inotify, too, but runs nothing.
+            logs.check()
 
     def stop(self, program: str) -> None:
         """Kill one program if it runs; its children, such as containers, go on."""

@@ -18,6 +18,7 @@ from testcluster import (
     configs,
     controlplane,
     host,
+    inotify,
     network,
     pki,
     record,
@@ -53,12 +54,14 @@ class Embedded:
         """Start the cluster, or bring one that runs back to health."""
         known = record.read(self._settings)
         if known and known.complete and network.is_mounted(self._settings.control_namespace):
-            self._restore(known, wish)
+            with inotify.explained(self._settings.logs):
+                self._restore(known, wish)
             return
         if known:
             say("removing what an unfinished 'up' left")
         self.down()
-        self._create(wish)
+        with inotify.explained(self._settings.logs):
+            self._create(wish)
 
     def _create(self, wish: Wish) -> None:
         found = artifacts.ensure_programs(artifacts.program_names(wish.nodes))
