@@ -24,15 +24,20 @@ from healing_objects import (
 )
 from healing_processes import HealingProcess, running
 from kubeconfig import Object
-from proxy_faults import Delay, Match, Refuse
+from proxy_faults import Delay, Drop, Match, Refuse
+from proxy_records import Record
 from recording_proxy import Moment, kill
 from sick_pods import a_web_deployment
 from statuses import is_available
 from timeline import Timeline, within
 
 CREATES = Match(verb="create", resource="healingruns")
+TELLING = Match(where=lambda call: call.resource != "healingpolicies")
+"""All but the status of policies, which is written beside a repair."""
 AT_ONCE = 8
 """Deliveries of one alert at the same moment."""
+JOURNAL = Match(resource="healingruns", subresource="status")
+CROWD = 5
 QUEUED = 420
 """Source: StackStorm's issue 6013, where more than 400 alerts at once hung everything."""
 TAKEOVER_SECONDS = 90.0
@@ -136,9 +141,10 @@ def test_04_one_bad_alert_poisons_no_batch(scene: Scene, heard: Sender) -> None:
     assert len(runs_of(scene)) == 4
 
 
-def test_09_a_gate_admits_no_batch_at_once(scene: Scene, make_process: MakeProcess) -> None:
-    """All runs are there before the healer is, and what one of them journals is stored late."""
-    names = [f"web-{number}" for number in range(5)]
+@pytest.fixture
+def crowd(scene: Scene) -> list[str]:
+    """Runs about workloads of their own; a gate has room for one of them."""
+    names = [f"web-{number}" for number in range(CROWD)]
     for name in names:
         scene.kube.create(a_web_deployment(1, name), scene.namespace)
     for name in names:
@@ -153,15 +159,47 @@ def test_09_a_gate_admits_no_batch_at_once(scene: Scene, make_process: MakeProce
         },
         verify={"stabilization": "1s", "timeout": "60s"},
     )
-    runs = [scene.start_run(policy, scene.pods.sicken(name)) for name in names]
-    journal = Match(resource="healingruns", subresource="status")
-    scene.proxy.inject(Delay(1), journal, times=len(names))
-    with running(make_process("healer", workers="8")):
+    return [scene.start_run(policy, scene.pods.sicken(name)) for name in names]
+
+
+def wants_one_healed(scene: Scene, healer: HealingProcess, crowd: list[str]) -> None:
+    """Let a healer look at all of them at once."""
+    with running(healer):
         scene.timeline.want(
-            MANY, "all ended", lambda: all(scene.phase(run) in ENDED for run in runs)
+            MANY, "all ended", lambda: all(scene.phase(run) in ENDED for run in crowd)
         )
     assert sum(scene.evicted().values()) == 1
-    assert Counter(scene.reason(run) for run in runs) == {"Healed": 1, "MaxWaitPassed": 4}
+    expected = {"Healed": 1, "MaxWaitPassed": CROWD - 1}
+    assert Counter(scene.reason(run) for run in crowd) == expected
+
+
+def test_09_a_gate_admits_no_batch_at_once(
+    scene: Scene, make_process: MakeProcess, crowd: list[str]
+) -> None:
+    """All runs are there before the healer is, and what one of them journals is stored late."""
+    scene.proxy.inject(Delay(1), JOURNAL, times=CROWD)
+    wants_one_healed(scene, make_process("healer", workers="8"), crowd)
+
+
+def test_09_a_gate_counts_a_begin_of_which_nobody_heard_that_it_was_stored(
+    scene: Scene, make_process: MakeProcess, crowd: list[str]
+) -> None:
+    """The others stand at the gate when the answer to the first is lost, and no watch tells."""
+    lost: list[Record] = []
+
+    def lose(record: Record) -> Drop | None:
+        if lost or not JOURNAL(record.call):
+            return None
+        lost.append(record)
+        threading.Event().wait(1)
+        return Drop()
+
+    scene.proxy.reset()
+    for number in range(1, CROWD + 1):
+        scene.proxy.on_write(number, lose, Moment.APPLIED)
+    with scene.proxy.silence():
+        wants_one_healed(scene, make_process("healer", workers="8"), crowd)
+    assert [record.status for record in lost] == [200]
 
 
 def has_pods(scene: Scene, name: str) -> bool:
@@ -246,18 +284,44 @@ def test_19_two_healers_act_as_one(scene: Scene, make_process: MakeProcess) -> N
     """The leader is frozen before its act; whoever follows acts, and the thawed one does not."""
     policy, sick = scene.make_policy(), scene.pods.sicken()
     first, second = make_process("healer", "one"), make_process("healer", "two")
+
+    def freeze(_: Record) -> Drop:
+        first.freeze()
+        return Drop()
+
     with running(first):
         scene.wants_accepted()
-        scene.proxy.on_write(3, lambda _: first.freeze(), Moment.RECEIVED)
+        scene.proxy.on_write(3, freeze, Moment.RECEIVED)
         run = scene.start_run(policy, sick)
         with running(second):
             Timeline().want(
                 within(TAKEOVER_SECONDS), "the other heals", lambda: scene.phase(run) == "Succeeded"
             )
+            healed, tried = scene.run(run), scene.proxy.writes(TELLING)
             first.thaw()
             scene.timeline.want(SOON, "the first gives up", first.ended)
-    assert set(scene.evicted().values()) == {1}
-    assert len(scene.evicted()) == 1
+    assert scene.evicted() == {sick["metadata"]["name"]: 1}
+    assert scene.run(run) == healed
+    assert scene.proxy.writes(TELLING) == tried, "the first writes nothing any more"
+
+
+def test_19_two_healers_that_both_lead_meet_at_the_journal(
+    scene: Scene, make_process: MakeProcess
+) -> None:
+    policy, sick = scene.make_policy(), scene.pods.sicken()
+    leaders = [make_process("healer", uid, lease_name=uid) for uid in ("one", "two")]
+    with running(leaders[0]), running(leaders[1]):
+        for leader in leaders:
+            scene.timeline.want(SOON, "a leader is ready", leader.ready)
+
+        # Both have read the run before either has journaled.
+        scene.proxy.inject(Delay(5), JOURNAL, times=2)
+        run = scene.start_run(policy, sick)
+
+        scene.wants_phase(run, "Succeeded")
+    first, second = scene.proxy.writes(JOURNAL)[:2]
+    assert {first.status, second.status} == {200, 409}
+    assert scene.evicted() == {sick["metadata"]["name"]: 1}
 
 
 def test_20_a_forged_alert_is_no_command(scene: Scene, heard: Sender) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from healing_objects import EVICTIONS, SOON, MakeProcess, Scene, Sender, an_alert
 from healing_processes import HealingProcess, running
-from proxy_faults import Delay, LoseReply, Match, Refuse
+from proxy_faults import LoseReply, Match, Refuse
 from statuses import is_available
 
 if TYPE_CHECKING:
@@ -72,24 +72,6 @@ def test_a_broken_eviction_takes_one_pod(scene: Scene, fault: Refuse) -> None:
 
     scene.wants_phase(run, "Succeeded")
     assert rule.hits == 1
-    assert scene.evicted() == {sick["metadata"]["name"]: 1}
-
-
-def test_two_leaders_evict_one_pod(scene: Scene, make_process: MakeProcess) -> None:
-    policy, sick = scene.make_policy(), scene.pods.sicken()
-    leaders = [make_process("healer", uid, lease_name=uid) for uid in ("one", "two")]
-    with running(leaders[0]), running(leaders[1]):
-        for leader in leaders:
-            scene.timeline.want(SOON, "a leader is ready", leader.ready)
-
-        # Both have read the run before either has journaled.
-        journal = Match(resource="healingruns", subresource="status")
-        scene.proxy.inject(Delay(5), journal, times=2)
-        run = scene.start_run(policy, sick)
-
-        scene.wants_phase(run, "Succeeded")
-    first, second = scene.proxy.writes(journal)[:2]
-    assert {first.status, second.status} == {200, 409}
     assert scene.evicted() == {sick["metadata"]["name"]: 1}
 
 
