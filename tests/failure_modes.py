@@ -1,8 +1,8 @@
 """The failures that other healers were seen to have, and what rules each of them out here.
 
 Exists so that none of them loses its test: a contract test holds the names of tests against this
-list. `guard` is what each would come back without, and `without` what would then happen; those of
-the pure decisions were seen failing without it.
+list. `guard` is what each would come back without, and `without` what would then happen; a test of
+each was seen failing without it.
 """
 
 import ast
