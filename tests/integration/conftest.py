@@ -4,6 +4,7 @@ Exists so that such tests find the project's kinds installed and a proxy between
 server.
 """
 
+import http.client
 from collections.abc import Generator
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,7 @@ from typing import cast
 import pytest
 import yaml
 
-from kube import Kube
+from kube import Kube, KubeError
 from kubeconfig import Access, Object
 from recording_proxy import RecordingProxy
 from statuses import condition
@@ -36,6 +37,20 @@ def proxy(_session_proxy: RecordingProxy) -> RecordingProxy:
     return _session_proxy
 
 
+def listed(kube: Kube, definition: Object | None) -> bool:
+    """Whether objects of a kind can be listed: for a moment after Established the answer is 429."""
+    assert definition is not None
+    try:
+        kube.list(definition["spec"]["names"]["kind"])
+    except LookupError:
+        return False
+    except KubeError as error:
+        if error.status != http.client.TOO_MANY_REQUESTS:
+            raise
+        return False
+    return True
+
+
 @pytest.fixture(scope="session")
 def crds(kube: Kube) -> list[str]:
     """The project's kinds, installed once in a run; returns the names of their definitions."""
@@ -46,7 +61,7 @@ def crds(kube: Kube) -> list[str]:
 
     def served() -> bool:
         found = [kube.get("CustomResourceDefinition", name) for name in names]
-        return all(condition(crd, "Established") == "True" for crd in found)
+        return all(condition(crd, "Established") == "True" and listed(kube, crd) for crd in found)
 
     Timeline().want(within(CRD_SECONDS), "the project's kinds are served", served)
     return names
