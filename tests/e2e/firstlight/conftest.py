@@ -10,10 +10,10 @@ from collections.abc import Callable, Generator
 import pytest
 
 import demo_stage
-from demo import kubectl, stage
-from demo.telling import StepError
+from demo import stage
 from demo_stage import Scene
 from kube import Kube
+from last_looks import after_failure
 from patient_clients import Tasks
 
 LOOK = (
@@ -40,15 +40,8 @@ def scene(kube: Kube, nodes: list[str], image: Callable[[str], str]) -> Generato
 
 @pytest.fixture(autouse=True)
 def _look_around(request: pytest.FixtureRequest, scene: Scene) -> Generator[None]:
-    failed_before = request.session.testsfailed
-    yield
-    if request.session.testsfailed > failed_before:
-        for words in LOOK:
-            try:
-                seen = kubectl.run(*words)
-            except StepError as error:
-                seen = str(error)
-            request.node.add_report_section("teardown", " ".join(words), seen)
+    with after_failure(request, LOOK):
+        yield
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from collections.abc import Callable, Generator
 import pytest
 
 import healing_release
-from demo import kubectl, stage
-from demo.telling import StepError
+from demo import stage
 from healing_release import CARE, VICTIMS, HealingRelease
 from kube import Kube
+from last_looks import after_failure
 
 LOOK = (
     ("get", "nodes,pods", "-A", "-o", "wide"),
@@ -33,12 +33,5 @@ def release(kube: Kube, nodes: list[str], image: Callable[[str], str]) -> Genera
 
 @pytest.fixture(autouse=True)
 def _look_around(request: pytest.FixtureRequest) -> Generator[None]:
-    failed_before = request.session.testsfailed
-    yield
-    if request.session.testsfailed > failed_before:
-        for words in LOOK:
-            try:
-                seen = kubectl.run(*words)
-            except StepError as error:
-                seen = str(error)
-            request.node.add_report_section("teardown", " ".join(words), seen)
+    with after_failure(request, LOOK):
+        yield

@@ -5,9 +5,8 @@ from collections.abc import Callable, Generator
 import pytest
 
 import leaving_release
-from demo import kubectl
-from demo.telling import StepError
 from kube import Kube
+from last_looks import after_failure
 from leaving_release import RELEASE, SYSTEM, TEAM, LeavingRelease
 
 LOOK = (
@@ -26,17 +25,5 @@ def release(
     """A release that is not installed yet."""
     assert nodes
     image("autoglm")
-    failed_before = request.session.testsfailed
-    with leaving_release.prepared(kube) as release:
+    with leaving_release.prepared(kube) as release, after_failure(request, LOOK):
         yield release
-        if request.session.testsfailed > failed_before:
-            _look_around(request)
-
-
-def _look_around(request: pytest.FixtureRequest) -> None:
-    for words in LOOK:
-        try:
-            seen = kubectl.run(*words)
-        except StepError as error:
-            seen = str(error)
-        request.node.add_report_section("teardown", " ".join(words), seen)

@@ -12,11 +12,11 @@ import pytest
 
 import rules_stage
 from clusterlink import ClusterCommand
-from demo import kubectl, stage
-from demo.telling import StepError
+from demo import stage
 from faults import Faults
 from kube import Kube
 from kubeconfig import Object
+from last_looks import after_failure
 from rules_stage import RulesStage
 
 LOOK = (
@@ -54,12 +54,5 @@ def scene(
 @pytest.fixture(autouse=True)
 def _look_around(request: pytest.FixtureRequest, scene: RulesStage) -> Generator[None]:
     assert scene
-    failed_before = request.session.testsfailed
-    yield
-    if request.session.testsfailed > failed_before:
-        for words in LOOK:
-            try:
-                seen = kubectl.run(*words)
-            except StepError as error:
-                seen = str(error)
-            request.node.add_report_section("teardown", " ".join(words), seen)
+    with after_failure(request, LOOK):
+        yield
