@@ -8,12 +8,16 @@ from chart_accounts import name_of
 from healing_objects import Scene
 from kubeconfig import Object
 from people import Person, Said
+from timeline import within
 
 MORE: Object = {
     "action": "ScaleOut",
     "scaleOut": {"maxReplicas": 5, "step": 2, "revertAfter": "23h"},
 }
 SWITCH = "autoglm-healing"
+ON_NODES = ("nodeHealing.enabled=true", "nodeHealing.leaseNamespace.create=false")
+MINUTES = within(240)
+"""A namespace goes once its pods have, which takes a while on a busy machine."""
 
 
 def undo(person: Person, scene: Scene, *words: str) -> Said:

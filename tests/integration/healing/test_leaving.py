@@ -12,7 +12,9 @@ from healing_objects import SOON, MakeProcess, Scene
 from healing_processes import HealingProcess, running
 from kube import Kube
 from leaving_scenes import (
+    MINUTES,
     MORE,
+    ON_NODES,
     SWITCH,
     an_autoscaler,
     another,
@@ -27,11 +29,6 @@ from leaving_scenes import (
 from node_scenes import NodeScene
 from people import Person
 from proxy_faults import LoseReply, Match, Refuse
-from timeline import within
-
-ON_NODES = ("nodeHealing.enabled=true", "nodeHealing.leaseNamespace.create=false")
-MINUTES = within(240)
-"""A namespace goes once its pods have, which takes a while on a busy machine."""
 
 
 @pytest.mark.usefixtures("room")

@@ -15,6 +15,8 @@ from healing_processes import HealingProcess, running
 from kube import Kube
 from kubeconfig import Object
 from leaving_scenes import (
+    MINUTES,
+    ON_NODES,
     an_autoscaler,
     autoscaler,
     deployment,
@@ -25,12 +27,8 @@ from leaving_scenes import (
 )
 from node_scenes import NodeScene
 from people import Person
-from timeline import within
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "healing.md"
-ON_NODES = ("nodeHealing.enabled=true", "nodeHealing.leaseNamespace.create=false")
-MINUTES = within(240)
-"""A namespace goes once its pods have, which takes a while on a busy machine."""
 
 
 def by_hand(person: Person, words: str, **filled: str) -> None:
