@@ -232,6 +232,8 @@ class LeaseRecord(StatusModel):
     state: LeaseState = LeaseState.HELD
     """Held: stands, or may stand. Reverted: undone. Lost: somebody else changed it since, so that
     it is not ours to undo."""
+    stepped_at: Moment | None = None
+    """When the latest step on the way back was journaled; the next one keeps its distance."""
     reverted_at: Moment | None = None
     """When it was undone or found lost."""
     message: Annotated[str, Field(max_length=MESSAGE_LIMIT)] | None = None

@@ -233,9 +233,11 @@ def judged(seen: Seen, step: StepRecord, judgement: Judgement, now: datetime) ->
     )
 
 
-def lease_moves(status: HealingRunStatus, index: int, value: str) -> HealingRunStatus:
+def lease_moves(
+    status: HealingRunStatus, index: int, value: str, now: datetime
+) -> HealingRunStatus:
     """The next step back of a lease is about to be made."""
-    return _with_lease(status, index, value=value, message=None)
+    return _with_lease(status, index, value=value, message=None, stepped_at=now)
 
 
 def lease_stuck(status: HealingRunStatus, index: int, why: str) -> HealingRunStatus:

@@ -137,6 +137,25 @@ def way_back(lease: Lease, live: Manifest | None, action: ReversibleAction, due:
     return WayBack(None, following, "")
 
 
+def rest(
+    lease: Lease, live: Manifest, action: ReversibleAction, due: Due, now: datetime
+) -> timedelta | None:
+    """How much longer the latest step back must stand before the next one; None if it need not.
+
+    Args:
+        lease: The lease that is due, as journaled.
+        live: The object as it is now.
+        action: What the lease is about.
+        due: Why it is undone.
+        now: The time of the look.
+    """
+    record = lease.record
+    if due.at_once or record.stepped_at is None or action.current(record, live) != record.value:
+        return None
+    left = record.stepped_at + PACE - now
+    return left if left > timedelta() else None
+
+
 def marked_value(lease: Lease, live: Manifest) -> str | None:
     """The value that the object's mark names, None if the mark is not this lease's."""
     mark = Mark.of(live)

@@ -96,8 +96,8 @@ class Leasing:
                 continue
             due = leases.due(seen, step, action, self._now())
             if due is not None:
-                run = await self._step_back(run, index, action, due)
-                waits.append(leases.PACE)
+                run, pause = await self._step_back(run, index, action, due)
+                waits.append(pause)
             else:
                 waits.append(min(leases.LOOK, max(step.lease.expires - self._now(), _SOON)))
         if leases.held(run.status):
@@ -110,24 +110,33 @@ class Leasing:
 
     async def _step_back(
         self, run: HealingRun, index: int, action: ReversibleAction, due: leases.Due
-    ) -> HealingRun:
-        """Make the next step back, or end a lease of which nothing is left."""
-        lease = _lease(run, index)
+    ) -> tuple[HealingRun, timedelta]:
+        """Make the next step back, or end a lease of which nothing is left.
+
+        Returns:
+            The run as it is now, and how long the object is left as it is.
+        """
+        lease, now = _lease(run, index), self._now()
         live = await self._read(run, lease.record)
         back = leases.way_back(lease, live, action, due)
         if back.ended is None and live is not None:
-            run = await self._journal(run, journal.lease_moves(run.status, index, back.value))
+            rest = leases.rest(lease, live, action, due, now)
+            if rest is not None:
+                await self._try(run, index, self._move_mark(run, lease, live))
+                return run, rest
+            moved = journal.lease_moves(run.status, index, back.value, now)
+            run = await self._journal(run, moved)
             live = await self._try(run, index, self._undo(run, index, action, live))
             lease = _lease(run, index)
             if back.value != lease.record.previous:
-                return run
+                return run, leases.PACE
             back = leases.way_back(lease, live, action, due)
         if live is not None and leases.marked_value(lease, live) is not None:
             await self._try(run, index, self._annotate(run, lease.record, live, None))
         ended = back.ended or LeaseState.LOST
         log.info("lease ended", extra={"action": action.name, "state": ended, "why": due.why})
-        status = journal.lease_ended(run.status, index, ended, back.message, self._now())
-        return await self._journal(run, status)
+        status = journal.lease_ended(run.status, index, ended, back.message, now)
+        return await self._journal(run, status), leases.PACE
 
     async def _undo(
         self, run: HealingRun, index: int, action: ReversibleAction, live: Manifest
@@ -138,7 +147,13 @@ class Leasing:
         after = await self._read(run, lease.record)
         if after is None or lease.record.value == lease.record.previous:
             return after
-        return await self._annotate(run, lease.record, after, lease.mark.text())
+        return await self._move_mark(run, lease, after)
+
+    async def _move_mark(self, run: HealingRun, lease: Lease, live: Manifest) -> Manifest:
+        """Have the mark name the value of the latest step back; a mark that is gone stays gone."""
+        if leases.marked_value(lease, live) in (None, lease.record.value):
+            return live
+        return await self._annotate(run, lease.record, live, lease.mark.text())
 
     async def _try(
         self, run: HealingRun, index: int, call: Awaitable[Manifest | None]

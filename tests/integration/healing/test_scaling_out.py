@@ -8,8 +8,8 @@ from healing_objects import SOON, Scene
 from kube import Kube
 from kubeconfig import Object
 from played_nodes import a_played_node
-from proxy_faults import Match
-from timeline import between
+from proxy_faults import Match, Refuse
+from timeline import between, within
 
 MORE = {"action": "ScaleOut", "scaleOut": {"maxReplicas": 5, "step": 2, "revertAfter": "23h"}}
 
@@ -77,12 +77,17 @@ def test_pods_are_added_and_taken_away_when_the_time_has_passed(scene: Scene) ->
     assert scene.run(run)["metadata"]["finalizers"] == ["autoglm.io/undo"]
     step = scene.run(run)["status"]["steps"][0]
     assert (step["before"]["workload"]["desired"], step["after"]["workload"]["desired"]) == (2, 4)
+    # The mark meets what the Deployment's controller writes at that moment.
+    marking = scene.proxy.inject(Refuse(409, "Conflict"), Match("patch", "deployments", ""))
     # From 4 to 3 to 2, half a minute apart.
-    scene.timeline.want(
+    first = scene.timeline.want(
         between(40, 180), "the first pod is taken away", lambda: replicas(scene) == 3
     )
     assert lease(scene, run)["state"] == "Held"
-    scene.timeline.want(between(0, 240), "the second one follows", lambda: replicas(scene) == 2)
+    second = scene.timeline.want(
+        within(120), "the second one follows", lambda: replicas(scene) == 2
+    )
+    assert (marking.hits, second - first > 20) == (1, True)
     wants_reverted(scene, run)
     assert len(scales(scene)) == 3
 

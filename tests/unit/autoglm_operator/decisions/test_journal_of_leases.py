@@ -35,8 +35,8 @@ def lease_of(status: HealingRunStatus) -> LeaseRecord:
 
 
 def test_each_step_back_is_written_down_before_it_is_made() -> None:
-    moved = lease_of(journal.lease_moves(a_status(), 0, "2"))
-    assert (moved.value, moved.state) == ("2", LeaseState.HELD)
+    moved = lease_of(journal.lease_moves(a_status(), 0, "2", NOW))
+    assert (moved.value, moved.state, moved.stepped_at) == ("2", LeaseState.HELD, NOW)
 
 
 def test_a_person_reads_why_a_change_still_stands() -> None:

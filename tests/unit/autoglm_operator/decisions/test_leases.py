@@ -299,15 +299,16 @@ def test_a_call_is_not_made_any_more_once_its_change_was_undone(state: LeaseStat
 def test_the_journal_keeps_every_step_back() -> None:
     status = a_status()
 
-    moved = journal.lease_moves(journal.lease_stuck(status, 0, "x" * 2000), 0, "4")
+    moved = journal.lease_moves(journal.lease_stuck(status, 0, "x" * 2000), 0, "4", LATER)
     stuck = journal.lease_stuck(status, 0, "x" * 2000).steps[0].lease
     ended = journal.lease_ended(moved, 0, LeaseState.LOST, "Gone.", LATER).steps[0].lease
 
     assert stuck is not None
     assert len(stuck.message or "") == 1024
-    assert moved.steps[0].lease == a_record(value="4")
-    assert ended == a_record(value="4", state=LeaseState.LOST, message="Gone.", reverted_at=LATER)
+    assert moved.steps[0].lease == a_record(value="4", stepped_at=LATER)
+    lost = {"state": LeaseState.LOST, "message": "Gone.", "reverted_at": LATER}
+    assert ended == a_record(value="4", stepped_at=LATER, **lost)
     bare = status.model_copy(
         update={"steps": (status.steps[0].model_copy(update={"lease": None}),)}
     )
-    assert journal.lease_moves(bare, 0, "4") == bare
+    assert journal.lease_moves(bare, 0, "4", LATER) == bare
