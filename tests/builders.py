@@ -102,6 +102,14 @@ def a_job(name: str, container: Object, **fields: object) -> Object:
     return an_object("Job", name, "batch/v1", spec={"backoffLimit": 0, "template": template})
 
 
+def a_job_on_a_claim(name: str, image: str, command: str, claim: str) -> Object:
+    """Return a Job whose shell finds a claim's volume at /disk."""
+    volume = {"name": "disk", "persistentVolumeClaim": {"claimName": claim}}
+    mounts = [a_mount("disk", "/disk")]
+    container = a_container(image, ["sh", "-c", command], volumeMounts=mounts)
+    return a_job(name, container, volumes=[volume])
+
+
 def a_service(name: str, port: int, *, app: str | None = None, **fields: object) -> Object:
     """Return a Service for the pods labelled with its name, or with another app's."""
     spec: Object = {"selector": {"app": app or name}, "ports": [{"port": port}], **fields}

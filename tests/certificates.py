@@ -26,11 +26,14 @@ class Authority:
     key: Path
 
 
-def an_authority(directory: Path, host: str) -> Authority:
-    """Make an authority and a certificate for one host name."""
+def an_authority(directory: Path, host: str, name: str = "tests") -> Authority:
+    """Make an authority and a certificate for one host name.
+
+    Authorities that one client trusts at the same time need names of their own.
+    """
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    ca = _certificate("tests", ca_key, "tests", ca_key, None)
-    leaf = _certificate(host, key, "tests", ca_key, host)
+    ca = _certificate(name, ca_key, name, ca_key, None)
+    leaf = _certificate(host, key, name, ca_key, host)
     certificate, private = directory / "tls.crt", directory / "tls.key"
     certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(

@@ -10,7 +10,6 @@ import contextlib
 import json
 import threading
 import time
-import urllib.request
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from kube import Kube
 from kubeconfig import Object
 from patient_clients import Tasks
 from shipped_rules import alerts
+from simulators import fault
 from statuses import condition, is_ready
 from timeline import Timeline, within
 
@@ -125,19 +125,14 @@ class RulesStage:
             "the cluster is Ready",
             lambda: condition(self.kube.get("AutoGLMCluster", CLUSTER, SICK), "Ready") == "True",
         )
-        self._fault("slow", {"latency": "6s"})
-        self._fault("broken", {"status": 500})
+        self._fault("slow", latency="6s")
+        self._fault("broken", status=500)
         with Tasks(stage.Stage().client()) as tasks:
             tasks.submit(TASKS)
 
-    def _fault(self, endpoint: str, fault: Object) -> None:
+    def _fault(self, endpoint: str, **fields: object) -> None:
         for pod in self.kube.list("Pod", SICK, f"autoglm.io/endpoint={endpoint}"):
-            request = urllib.request.Request(
-                f"http://{pod['status']['podIP']}:8000/admin/faults",
-                json.dumps(fault).encode(),
-                {"content-type": "application/json"},
-            )
-            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - the same
+            fault(pod, **fields)
 
     def ruin_the_ill_node(self) -> None:
         """One fault after the other on one node, each until its alerts were seen."""

@@ -4,9 +4,11 @@ Every request carries an id, so that what clients sent can be compared with what
 """
 
 import collections
+import ssl
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -26,11 +28,16 @@ class Client:
 
     url: str
     key: str
+    trust: ssl.SSLContext | bool = True
+    """Whose certificates are believed; the system's authorities unless it says otherwise."""
 
     def connect(self, timeout_seconds: float = 30) -> openai.OpenAI:
         """An OpenAI client that never repeats a request by itself."""
         return openai.OpenAI(
-            base_url=f"{self.url}/v1", api_key=self.key, max_retries=0, timeout=timeout_seconds
+            base_url=f"{self.url}/v1",
+            api_key=self.key,
+            max_retries=0,
+            http_client=openai.DefaultHttpxClient(verify=self.trust, timeout=timeout_seconds),
         )
 
 
@@ -40,22 +47,27 @@ class Sent:
 
     upstreams: collections.Counter[str] = field(default_factory=collections.Counter[str])
     """Answered requests by the upstream that answered."""
-    ids: set[str] = field(default_factory=set[str])
-    """Ids of answered requests."""
+    pods: dict[str, str] = field(default_factory=dict[str, str])
+    """Ids of answered requests, with the pod that answered."""
     failures: list[str] = field(default_factory=list[str])
     """What failed requests got instead."""
 
     @property
     def total(self) -> int:
         """All requests."""
-        return len(self.ids) + len(self.failures)
+        return len(self.pods) + len(self.failures)
 
     def share(self, upstream: str) -> float:
         """Percent of the answered requests that one upstream answered."""
-        return 100 * self.upstreams[upstream] / max(1, len(self.ids))
+        return 100 * self.upstreams[upstream] / max(1, len(self.pods))
 
 
-def ask(client: openai.OpenAI, sent: Sent, lock: threading.Lock) -> None:
+def ask(
+    client: openai.OpenAI,
+    sent: Sent,
+    lock: threading.Lock,
+    headers: Mapping[str, str] | None = None,
+) -> None:
     """Send one chat completion and note who answered."""
     request_id = uuid.uuid4().hex
     try:
@@ -63,23 +75,23 @@ def ask(client: openai.OpenAI, sent: Sent, lock: threading.Lock) -> None:
             model=MODEL,
             messages=[{"role": "user", "content": "hello"}],
             max_tokens=8,
-            extra_headers={"x-request-id": request_id},
+            extra_headers={"x-request-id": request_id, **(headers or {})},
         )
     except openai.OpenAIError as error:
         with lock:
             sent.failures.append(f"{type(error).__name__}: {error}")
         return
     with lock:
-        sent.ids.add(request_id)
-        sent.upstreams[UPSTREAMS[reply.headers[SIMULATOR].split("-")[0]]] += 1
+        pod = sent.pods[request_id] = str(reply.headers[SIMULATOR])
+        sent.upstreams[UPSTREAMS[pod.split("-", maxsplit=1)[0]]] += 1
 
 
-def send(to: Client, requests: int) -> Sent:
+def send(to: Client, requests: int, headers: Mapping[str, str] | None = None) -> Sent:
     """Send this many requests, a few at a time, and wait for all of them."""
     sent, lock = Sent(), threading.Lock()
     with to.connect() as client, ThreadPoolExecutor(WORKERS) as pool:
         for _ in range(requests):
-            pool.submit(ask, client, sent, lock)
+            pool.submit(ask, client, sent, lock, headers)
     return sent
 
 

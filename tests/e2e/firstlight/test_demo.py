@@ -19,7 +19,7 @@ def test_requests_are_shared_by_weight_and_the_fallback_is_untouched(
     scene: Scene, timeline: Timeline
 ) -> None:
     sent = routing.shares(scene.stage)
-    assert len(sent.ids) == routing.REQUESTS
+    assert len(sent.pods) == routing.REQUESTS
     timeline.note(f"{sent.total} requests: east {sent.share('east'):.2f} %")
 
 
@@ -40,7 +40,7 @@ def test_a_planned_task_is_streamed(scene: Scene, timeline: Timeline) -> None:
 
 def test_a_live_change_of_weight_fails_no_request(scene: Scene, timeline: Timeline) -> None:
     change = routing.change_weight(scene.stage)
-    assert change.sent.ids
+    assert change.sent.pods
     assert change.sent.failures == []
     assert change.lost == 0
     timeline.note(f"in force on every router after {change.delay_seconds:.2f} s")

@@ -4,8 +4,6 @@ What a client may lose is a connection to the killed process; repeated, its requ
 within 10 s. A task that was accepted is answered, once.
 """
 
-import json
-import urllib.request
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
@@ -17,10 +15,11 @@ from demo_stage import Scene
 from kube import Kube
 from kubeconfig import Object
 from patient_clients import Experience, Tasks, traffic
+from simulators import faulty
 from statuses import condition, is_ready
 from timeline import Timeline, within
 
-SLOWLY = {"latency": "400ms"}
+SLOWLY = "400ms"
 """So long that runs are under way when something is killed."""
 BACK = within(60)
 """Generous: a killed container is back after a few seconds on an idle machine."""
@@ -29,19 +28,8 @@ BACK = within(60)
 @pytest.fixture
 def _slow_models(kube: Kube, scene: Scene) -> Generator[None]:
     pods = kube.list("Pod", scene.namespace, "autoglm.io/endpoint")
-    addresses = [str(pod["status"]["podIP"]) for pod in pods]
-    for address in addresses:
-        _admin(address, "POST", SLOWLY)
-    yield
-    for address in addresses:
-        _admin(address, "DELETE")
-
-
-def _admin(address: str, method: str, body: Object | None = None) -> None:
-    data = None if body is None else json.dumps(body).encode()
-    url = f"http://{address}:8000/admin/faults"
-    request = urllib.request.Request(url, data, method=method)
-    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - our own pod
+    with faulty(pods, latency=SLOWLY):
+        yield
 
 
 @dataclass(frozen=True)

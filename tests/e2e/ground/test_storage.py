@@ -1,19 +1,11 @@
 """A claim binds without help, and what is written outlives the pod."""
 
-from builders import a_claim, a_container, a_job, a_mount
+from builders import a_claim, a_job_on_a_claim
 from kube import Kube
-from kubeconfig import Object
 from statuses import condition, phase
 from timeline import Timeline, within
 
 WORD = "kept"
-
-
-def a_job_on_the_disk(name: str, image: str, command: str) -> Object:
-    mounts = [a_mount("disk", "/disk")]
-    disk = {"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}
-    container = a_container(image, ["sh", "-c", command], volumeMounts=mounts)
-    return a_job(name, container, volumes=[disk])
 
 
 def test_data_outlives_the_pod_that_wrote_it(
@@ -27,12 +19,13 @@ def test_data_outlives_the_pod_that_wrote_it(
         assert condition(job, "Failed") != "True", kube.list("Pod", namespace)
         return condition(job, "Complete") == "True"
 
-    kube.create(a_job_on_the_disk("write", busybox, f"echo {WORD} > /disk/file"), namespace)
+    write = f"echo {WORD} > /disk/file"
+    kube.create(a_job_on_a_claim("write", busybox, write, "disk"), namespace)
     timeline.want(within(90), "one pod has written", lambda: done("write"))
     assert phase(kube.get("PersistentVolumeClaim", "disk", namespace)) == "Bound"
     kube.delete("Job", "write", namespace)
     timeline.want(within(60), "it is gone", lambda: not kube.list("Pod", namespace))
 
     read = f"test $(cat /disk/file) = {WORD}"
-    kube.create(a_job_on_the_disk("read", busybox, read), namespace)
+    kube.create(a_job_on_a_claim("read", busybox, read, "disk"), namespace)
     timeline.want(within(60), "another has read it", lambda: done("read"))
