@@ -12,7 +12,7 @@ from autoglm_api.routing import (
     Timeouts,
     Upstream,
 )
-from autoglm_dataplane.router_agent import answers, balancing, layout, names
+from autoglm_dataplane.router_agent import answers, backoff, balancing, layout, names
 from autoglm_dataplane.router_agent.balancing import Loads
 from autoglm_dataplane.router_agent.layout import Layout
 from autoglm_dataplane.router_agent.rendered import Backend, ServerLine
@@ -146,6 +146,7 @@ def _towards_model(
     limits = _largest([member.timeouts for member in members])
     return (
         *_retries(document, members, several=several),
+        *backoff.marked(document, members),
         *_queue(members),
         *_timeouts(limits, grace=HOP_GRACE_MILLISECONDS),
         f"    timeout check {limits.first_byte_milliseconds}ms",

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 
 from autoglm_api.routing import ChatCompletionRetry, RoutingDocument, Upstream
 from autoglm_api.routingpolicies import Limits
-from autoglm_dataplane.router_agent import admission, answers, fallback, layout, names, tracing
+from autoglm_dataplane.router_agent import (
+    admission,
+    answers,
+    backoff,
+    fallback,
+    layout,
+    names,
+    tracing,
+)
 from autoglm_dataplane.router_agent.layout import Layout
 from autoglm_dataplane.router_agent.sections import BODY_SECONDS, SIGHT_BYTES
 
@@ -123,6 +131,7 @@ def hop(upstream: Upstream, where: Layout) -> tuple[str, ...]:
         f"frontend {names.hop(upstream.name)}",
         f"    bind unix@{where.path(names.hop_socket(upstream.name))} mode 600",
         "    no log",
+        *backoff.paused(),
         *_rated(upstream.limits),
         *((f"    use_backend {names.rename(upstream.name)} if METH_POST",) if renamed else ()),
         f"    default_backend {names.outside(upstream.name)}",

@@ -15,6 +15,7 @@ from autoglm_api.routing import RoutingDocument, Upstream
 from autoglm_dataplane.router_agent import (
     admission,
     backends,
+    backoff,
     fallback,
     frontends,
     lanes,
@@ -133,6 +134,8 @@ def _backends(document: RoutingDocument, pins: Pins, loads: Loads, where: Layout
         backends.planner(document, where),
         lanes.lane(document, where),
     ]
+    if any(upstream.hopped for upstream in document.upstreams):
+        found.append(backoff.table())
     found += [
         backends.tier(document, members, loads, where) for members in tiers(document).values()
     ]
