@@ -5,6 +5,7 @@ are gone before a backend is chosen.
 """
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from autoglm_api.routing import ChatCompletionRetry, RoutingDocument, Upstream
 from autoglm_api.routingpolicies import Limits
@@ -133,9 +134,20 @@ def hop(upstream: Upstream, where: Layout) -> tuple[str, ...]:
         "    no log",
         *backoff.paused(),
         *_rated(upstream.limits),
+        *_requeried(upstream),
         *((f"    use_backend {names.rename(upstream.name)} if METH_POST",) if renamed else ()),
         f"    default_backend {names.outside(upstream.name)}",
     )
+
+
+def _requeried(upstream: Upstream) -> tuple[str, ...]:
+    """A WebSocket has the model in its query; what bodies have the lane writes anew."""
+    if upstream.endpoint_model is None:
+        return ()
+    # A percent sign begins a sample of HAProxy's own; two are one.
+    own = quote(upstream.endpoint_model, safe="").replace("%", "%%")
+    found = answers.quoted(rf"^({_REALTIME}\?(?:.*&)?model=)[^&]*(.*)$")
+    return (rf"    http-request replace-pathq {found} '\1{own}\2' if METH_GET",)
 
 
 def from_lane(

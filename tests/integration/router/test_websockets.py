@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import AsyncGenerator
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -143,3 +144,23 @@ async def test_says_what_is_wrong_instead_of_opening(pod: Pod) -> None:
         assert await refused(pod, f"{REALTIME}&%6dodel=x") == (400, "missing_model")
         assert await refused(pod, "/v1/realtime?model=x") == (404, "model_not_found")
     assert one.seen == []
+
+
+@pytest.mark.parametrize("query", ["model={}", "voice=a%26b&model={}&x=1&remodel=2"])
+@pytest.mark.parametrize("external", [False, True])
+async def test_an_endpoint_is_asked_for_its_own_name_of_the_model(
+    pod: Pod, query: str, external: bool
+) -> None:
+    make = an_external if external else a_managed
+    async with serving("one") as (one,):
+        echo(one)
+        await pod.route(make("one", one.port, endpoint_model="4-vendor/glm:1"))
+        path = f"/v1/realtime?{query.format(MODEL)}"
+        async with opened(pod.where.ports.clients, path) as (head, reader, writer):
+            assert head.startswith(b"HTTP/1.1 101 ")
+            writer.write(FRAME)
+            assert await reader.readexactly(3 + len(FRAME)) == b"one" + FRAME
+    (request,) = one.seen
+    asked = parse_qs(request.path.partition("?")[2])
+    before = parse_qs(query.format("4-vendor%2Fglm%3A1"))
+    assert asked == before
