@@ -22,6 +22,10 @@ from undisturbed import answered_by, undisturbed
 
 SOON = within(60)
 """Generous: everything waited for takes a few seconds on an idle machine."""
+WHILE = within(120)
+"""An autoscaler looks every 15 s."""
+UTILIZATION = {"type": "Utilization", "averageUtilization": 5000}
+"""So much that only the bounds decide."""
 LARGE = 5 * 2**20
 """Bytes of a picture; a router's buffer has 128 KiB."""
 FORCE = "in force on every router"
@@ -150,6 +154,25 @@ def test_an_endpoint_grows_and_shrinks(play: Play) -> None:
         "the one that is left answers alone",
         lambda: {pod for pod in play.answered() if pod.startswith("west-")} == {left},
     )
+
+
+def test_an_autoscaler_takes_over_and_hands_back(play: Play) -> None:
+    """The number of pods is the autoscaler's as long as there is one; nobody turns it back."""
+    selector = "autoglm.io/endpoint=west"
+    busy = {"type": "Resource", "resource": {"name": "cpu", "target": UTILIZATION}}
+    bounds = {"minReplicas": 2, "maxReplicas": 3, "metrics": [busy]}
+    play.manage("west", replicas=None, autoscaling=bounds)
+    play.timeline.want(WHILE, "it wants two pods", lambda: len(play.pods(selector)) == 2)
+    two = set(play.pods(selector))
+    play.timeline.want(SOON, "both answer", lambda: two <= set(play.answered()))
+
+    play.manage("west", replicas=1, autoscaling=None)
+
+    alone = play.only_pod("west")
+    name = "HorizontalPodAutoscaler"
+    gone = lambda: not play.kube.list(name, play.scene.namespace, selector)  # noqa: E731
+    play.timeline.want(SOON, "the autoscaler is gone", gone)
+    assert alone in play.answered()
 
 
 def test_the_router_grows_and_shrinks(play: Play) -> None:
