@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from demo import kubectl, routing
+from demo.stage import SYSTEM
 from demo.traffic import MODEL, Client, Sent, send
 from demo_stage import Scene
 from kube import Kube
@@ -137,6 +138,38 @@ def test_weights_change_all_the_time(play: Play, timeline: Timeline) -> None:
         f"30 weight changes from kubectl patch to the status that says so: "
         f"median {statistics.median(took):.2f} s, longest {max(took):.2f} s"
     )
+
+
+def test_both_endpoints_are_suspended_and_come_back(play: Play) -> None:
+    assert routing.fallback(play.scene.stage).upstreams == {"vendor": 100}
+
+
+def test_without_an_operator_routers_go_on_and_new_ones_serve(play: Play) -> None:
+    """A router pod that starts meanwhile finds the last table in its Secret."""
+    routers = f"autoglm.io/cluster={play.scene.stage.cluster},autoglm.io/role=router"
+    operators = "app.kubernetes.io/component=operator"
+
+    def scale(replicas: int) -> None:
+        play.kube.patch("Deployment", "autoglm-operator", SYSTEM, {"spec": {"replicas": replicas}})
+
+    before = play.kube.get("Deployment", "autoglm-operator", SYSTEM)
+    assert before is not None
+    scale(0)
+    try:
+        gone = lambda: not play.kube.list("Pod", SYSTEM, operators)  # noqa: E731
+        play.timeline.want(SOON, "the operator is gone", gone)
+        old = set(play.pods(routers))
+        for name in old:
+            play.kube.delete("Pod", name, play.scene.namespace)
+            served = lambda: len(set(play.pods(routers))) == len(old)  # noqa: E731
+            play.timeline.want(SOON, "another router is ready in its place", served)
+            play.answered()
+        assert not old & set(play.pods(routers))
+        assert _three_of_four(play)
+    finally:
+        scale(int(before["spec"]["replicas"]))
+    ready = lambda: routing.programmed(play.scene.stage)  # noqa: E731
+    play.timeline.want(SOON, "the operator is back", ready)
 
 
 def test_an_endpoint_grows_and_shrinks(play: Play) -> None:
