@@ -233,8 +233,9 @@ class EndpointTimeouts(SpecModel):
     """Time from the end of the request to the first byte of the answer, 100ms to 1h. Default 1m:
     long prompts take that long; it is what finds a frozen server."""
     request: Annotated[Duration, Between("100ms", "1h")] = timedelta(seconds=600)
-    """Longest silence within an answer once it has begun, 100ms to 1h; one that keeps coming is not
-    cut. Default 10m, the time-out of OpenAI's clients."""
+    """Longest time of a whole request with all its attempts, from when the router has it until the
+    answer is over, 100ms to 1h. Checked about once a second: it ends up to 3 s late, never early.
+    WebSockets are exempt. Default 10m, the time-out of OpenAI's clients."""
 
 
 class EndpointLimits(SpecModel):

@@ -119,7 +119,8 @@ class Timeouts(Part):
     first_byte_milliseconds: Milliseconds = 60_000
     """From the request until the reply's headers; a frozen endpoint is noticed by nothing else."""
     request_milliseconds: Milliseconds = 600_000
-    """Longest silence after the first byte. HAProxy has no limit for a whole request."""
+    """Longest silence after the first byte, and longest time of a whole request. HAProxy has no
+    limit for the latter: the agent ends what is over it, about once a second."""
 
 
 class Upstream(Part):

@@ -28,6 +28,7 @@ from autoglm_dataplane.router_agent.pins import Pins, safe, unusable
 from autoglm_dataplane.router_agent.render import bootstrap, render
 from autoglm_dataplane.router_agent.rendered import Rendered
 from autoglm_dataplane.router_agent.store import Store
+from autoglm_dataplane.router_agent.timekeeper import Timekeeper
 from autoglm_dataplane.router_agent.versions import Offer, judge
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ class Intervals:
     resolve_seconds: float
     load_seconds: float = 1.0
     """Source: the design, weights are in force within a second."""
+    limit_seconds: float = 1.0
+    """Between two looks for requests over their limit. Arbitrary: HAProxy tells whole seconds."""
 
 
 class Agent:
@@ -69,6 +72,7 @@ class Agent:
         measures: Measures,
     ) -> None:
         self._loads = LoadReader(haproxy)
+        self._timekeeper = Timekeeper(haproxy)
         self._haproxy = haproxy
         self._applier = applier
         self._store = store
@@ -101,10 +105,11 @@ class Agent:
             await self._accept(document)
 
     async def watch(self, intervals: Intervals) -> None:
-        """Keep HAProxy at the newest document, and weights at the load, until cancelled."""
+        """Keep HAProxy at the document, weights at the load, requests in time, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look_again(intervals))
             tasks.create_task(self._weigh_again(intervals.load_seconds))
+            tasks.create_task(self._bound_again(intervals.limit_seconds))
 
     async def _weigh_again(self, seconds: float) -> None:
         while True:
@@ -114,6 +119,16 @@ class Agent:
                 logger.debug("weights not changed", extra={"reason": str(error)})
             except Exception:
                 logger.exception("weighing failed")
+            await asyncio.sleep(seconds)
+
+    async def _bound_again(self, seconds: float) -> None:
+        while True:
+            try:
+                await self.bound()
+            except (HAProxyUnreachableError, HAProxyRefusedError) as error:
+                logger.debug("requests not bounded", extra={"reason": str(error)})
+            except Exception:
+                logger.exception("bounding requests failed")
             await asyncio.sleep(seconds)
 
     async def _look_again(self, intervals: Intervals) -> None:
@@ -165,6 +180,15 @@ class Agent:
             async with self._changing:
                 if self.current is document:
                     await self._applier.apply(self._rendered(document))
+
+    async def bound(self) -> None:
+        """End requests that last longer than their upstream allows.
+
+        Raises:
+            HAProxyRefusedError: HAProxy did not end one.
+            HAProxyUnreachableError: no HAProxy answers.
+        """
+        await self._timekeeper.look()
 
     async def servers(self) -> Mapping[str, Mapping[str, ObservedServer]]:
         """Every server as HAProxy sees it.
@@ -232,6 +256,7 @@ class Agent:
             )
             raise
         self._store.keep(document)
+        self._timekeeper.learn(document)
         self.current = document
         self.rejection = None
         self._measures.applied(how, document.version)

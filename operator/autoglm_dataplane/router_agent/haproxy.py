@@ -1,7 +1,8 @@
 """Talks to HAProxy through the socket of its master. The only module that does.
 
-Every command goes to the newest worker (`@1`); the stats socket is not used, because right after a
-reload it may still answer for the old one. This module never decides what to say.
+Every command goes to the newest worker (`@1`), but for those about requests in flight, which old
+workers have, too (`@!<pid>`). The stats socket is not used, because right after a reload it may
+still answer for the old one. This module never decides what to say.
 """
 
 import asyncio
@@ -13,12 +14,15 @@ from autoglm_dataplane.router_agent.changes import Command, Removal, ReplaceMap,
 from autoglm_dataplane.router_agent.observed import (
     Observed,
     ObservedServer,
+    ObservedStream,
     entries_of,
     in_flight_of,
     is_staying,
     open_circuits_of,
     servers_of,
+    streams_of,
     structure_of,
+    workers_of,
 )
 from autoglm_dataplane.router_agent.rendered import Rendered
 
@@ -33,6 +37,8 @@ _PAYLOAD_BYTES: Final = 8 * 1024
 """Per `add map`: HAProxy's CLI takes one buffer at a time."""
 _GOOD_ANSWERS: Final = ("New server registered", "IP changed", "port changed", "no need to change")
 """What successful commands say; most say nothing."""
+_GONE: Final = ("No such session", "Can't find the target")
+"""The stream ended by itself, or its worker did."""
 _NOT_REMOVABLE: Final = ("still", "must be in maintenance")
 
 
@@ -94,6 +100,35 @@ class HAProxy:
             HAProxyUnreachableError: nothing answers, or not at once.
         """
         return open_circuits_of(await self.ask(_SERVERS_STATISTICS, seconds=GLANCE_SECONDS))
+
+    async def workers(self) -> tuple[int, ...]:
+        """Process ids of all workers: the newest, then those that finish what they have.
+
+        Raises:
+            HAProxyUnreachableError: nothing answers.
+        """
+        return workers_of(await self.ask("show proc"))
+
+    async def streams_older(self, worker: int, seconds: int) -> list[ObservedStream]:
+        """Streams of a worker whose request arrived so long ago, in whole seconds of its clock.
+
+        A worker that is gone has none.
+
+        Raises:
+            HAProxyUnreachableError: nothing answers.
+        """
+        return streams_of(await self.ask(f"@!{worker} show sess older {seconds}s"))
+
+    async def shut_down(self, worker: int, stream: ObservedStream) -> None:
+        """End a stream, unless it has ended by itself.
+
+        Raises:
+            HAProxyRefusedError: it goes on.
+            HAProxyUnreachableError: nothing answers.
+        """
+        answer = (await self.ask(f"@!{worker} shutdown session {stream.id}")).strip()
+        if answer and not answer.startswith(_GONE):
+            raise HAProxyRefusedError(f"shutdown session: {_line(answer)}")
 
     async def carry_out(self, steps: Iterable[Step]) -> None:
         """Do the steps in order; a server that cannot be removed yet stays for the next time.

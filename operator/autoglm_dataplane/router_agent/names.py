@@ -19,8 +19,10 @@ REST_SERVER: Final = "_rest"
 LANE_SOCKET: Final = "lane.sock"
 CLIENTS: Final = "clients"
 INTERNAL: Final = "internal"
-
-_WITH_CIRCUITS: Final = ("tier.", "u.", "out.")
+_LANE_FRONTEND: Final = "lane."
+_FALLBACK: Final = "fall."
+_TOWARDS_UPSTREAMS: Final = ("tier.", "u.")
+_WITH_CIRCUITS: Final = (*_TOWARDS_UPSTREAMS, "out.")
 _PLACEHOLDER: Final = ".tls"
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9-]+")
 
@@ -54,7 +56,12 @@ def outside(upstream: str) -> str:
 
 def lane_frontend(listener: str) -> str:
     """Frontend at which a request comes back from the lane, by the listener that it came in at."""
-    return f"lane.{listener}"
+    return f"{_LANE_FRONTEND}{listener}"
+
+
+def is_entrance(frontend: str) -> bool:
+    """Whether requests set out for a model there: at a port, or where they leave the lane."""
+    return frontend.removeprefix(_LANE_FRONTEND) in {CLIENTS, INTERNAL}
 
 
 def lane_socket(listener: str) -> str:
@@ -64,7 +71,12 @@ def lane_socket(listener: str) -> str:
 
 def fallback(tier: str) -> str:
     """Backend that leads to a tier and, if that fails, to a lower one."""
-    return f"fall.{tier}"
+    return f"{_FALLBACK}{tier}"
+
+
+def is_fallback(proxy: str) -> bool:
+    """Whether it is such a backend, or a frontend behind one."""
+    return proxy.startswith(_FALLBACK)
 
 
 def fallback_socket(tier: str, server: str) -> str:
@@ -111,6 +123,16 @@ def placeholder(upstream: str) -> str:
 def has_circuits(backend: str) -> bool:
     """Whether servers of a backend are judged by traffic and named after upstreams."""
     return backend.startswith(_WITH_CIRCUITS)
+
+
+def leads_to_upstreams(backend: str) -> bool:
+    """Whether requests are shared there, among servers that are named after upstreams."""
+    return backend.startswith(_TOWARDS_UPSTREAMS)
+
+
+def upstream_of(server: str) -> str:
+    """The upstream that a server is named after."""
+    return server.partition(".")[0]
 
 
 def is_placeholder(server: str) -> bool:

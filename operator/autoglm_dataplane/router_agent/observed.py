@@ -5,6 +5,7 @@ what we told it.
 """
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,16 @@ _ADMIN_MAINTENANCE: Final = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
 _ADMIN_DRAIN: Final = 0x08 | 0x10
 """Source: HAProxy's manual for `show servers state`, srv_op_state and srv_admin_state."""
 _HEADER: Final = "# "
+_STREAM: Final = re.compile(
+    r"^(0x[0-9a-f]+): .*\n"
+    r"(?:  .*\n)*?  frontend=(\S+) .*\n"
+    r"  backend=(\S+) .*\n"
+    r"  server=(\S+) .*\n"
+    r"  task=.*\n"
+    r"  txn=.* status=(-?\d+) ",
+    re.MULTILINE,
+)
+_WORKER: Final = re.compile(r"^(\d+)\s+worker\s", re.MULTILINE)
 
 LINGER_SECONDS: Final = 30
 """For so long a closed circuit still counts as open: longer than the operator's longest pause
@@ -43,6 +54,19 @@ class ObservedServer:
     port: int
     weight: int
     state: ServerState
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedStream:
+    """One request, or a part of its way, of `show sess`."""
+
+    id: str
+    """HAProxy's pointer, good for as long as the stream lives."""
+    frontend: str
+    backend: str
+    server: str
+    status: int
+    """Of the answer; -1 until it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +143,19 @@ def open_circuits_of(show_stat: str) -> tuple[str, ...]:
             }
         )
     )
+
+
+def streams_of(show_sess: str) -> list[ObservedStream]:
+    """The streams of `show sess` in its large format; those without a request are left out."""
+    return [
+        ObservedStream(pointer, frontend, backend, server, int(status))
+        for pointer, frontend, backend, server, status in _STREAM.findall(show_sess)
+    ]
+
+
+def workers_of(show_proc: str) -> tuple[int, ...]:
+    """Process ids of all workers, the newest first."""
+    return tuple(map(int, _WORKER.findall(show_proc)))
 
 
 def _is_or_was_open(row: Mapping[str, str]) -> bool:

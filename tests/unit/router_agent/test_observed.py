@@ -1,14 +1,19 @@
+from pathlib import Path
+
 import pytest
 
 from autoglm_dataplane.router_agent.observed import (
     LINGER_SECONDS,
     ObservedServer,
+    ObservedStream,
     ServerState,
     entries_of,
     is_staying,
     open_circuits_of,
     servers_of,
+    streams_of,
     structure_of,
+    workers_of,
 )
 
 HEADER = (
@@ -104,3 +109,45 @@ def test_many_servers_of_an_upstream_are_told_once() -> None:
     rows += [a_row("b.aaaaaaaa", "DOWN", 1, 1, "u.b"), a_row("a", "DOWN", 1, 1)]
     told = open_circuits_of("\n".join(["# pxname,svname,status,chkdown,lastchg,", *rows]))
     assert told == ("a", "b")
+
+
+SESSIONS = Path(__file__).parent / "golden" / "show-sess-all.txt"
+"""Of HAProxy 3.2.26: probes, a WebSocket, a stream on the way to two tiers, a request without an
+answer through a hop, and the question itself, which is no request."""
+
+
+def test_reads_the_streams_of_a_worker() -> None:
+    found = streams_of(SESSIONS.read_text())
+    assert found == [
+        ObservedStream("0x7fe1c511bc00", "hop.ext", "out.ext", "ext.7f000001", -1),
+        ObservedStream("0x7fe1c511c000", "clients", "tier.0.ws.50a66195", "ws.00008b55", 101),
+        ObservedStream(
+            "0x7fe1c511c400",
+            "fall.tier.0.glm-test.606f0ee2_first",
+            "tier.0.glm-test.606f0ee2",
+            "one.0000a4d1",
+            200,
+        ),
+        ObservedStream("0x7fe1c5491000", "hop.ext", "out.ext", "ext.7f000001", -1),
+        ObservedStream("0x7fe1c5491400", "clients", "fall.tier.0.glm-test.606f0ee2", "_first", 200),
+        ObservedStream("0x7fe1c5491800", "clients", "tier.0.mext.1d54c37b", "ext", -1),
+        ObservedStream("0x7fe1c5491c00", "hop.ext", "out.ext", "ext.7f000001", -1),
+    ]
+
+
+def test_an_answer_without_streams_has_none() -> None:
+    assert streams_of("\n") == []
+    assert streams_of("Can't find the target PID matching the prefix '@!999'\n") == []
+
+
+def test_reads_the_workers_new_and_old() -> None:
+    answer = (
+        "#<PID>          <type>          <reloads>       <uptime>        <version>      \n"
+        "12647           master          2 [failed: 0]   0d00h00m03s     3.2.26-1       \n"
+        "# workers\n"
+        "12731           worker          0               0d00h00m00s     3.2.26-1       \n"
+        "# old workers\n"
+        "12655           worker          1               0d00h00m03s     3.2.26-1       \n\n"
+    )
+    assert workers_of(answer) == (12731, 12655)
+    assert workers_of("") == ()
