@@ -165,10 +165,12 @@ async def test_holds_inside_for_an_upstream_by_name(pod: Pod, make: Make) -> Non
 
 
 @pytest.mark.parametrize("make", [a_managed, an_external])
-async def test_websockets_stay_open(pod: Pod, make: Make) -> None:
+@pytest.mark.parametrize("tiers", [1, 2])
+async def test_websockets_stay_open(pod: Pod, make: Make, tiers: int) -> None:
     async with serving("one") as (one,), pod.client() as client, watching(pod):
         echo(one)
-        await pod.route(make("one", one.port, timeouts=SHORT))
+        lower = make("lower", one.port, priority=1, timeouts=SHORT)
+        await pod.route(make("one", one.port, timeouts=SHORT), *[lower][: tiers - 1])
         ports = pod.where.ports
         async with (
             opened(ports.clients, REALTIME) as (_, reader, writer),
