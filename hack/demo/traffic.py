@@ -86,10 +86,12 @@ def ask(
         sent.upstreams[UPSTREAMS[pod.split("-", maxsplit=1)[0]]] += 1
 
 
-def send(to: Client, requests: int, headers: Mapping[str, str] | None = None) -> Sent:
+def send(
+    to: Client, requests: int, headers: Mapping[str, str] | None = None, *, workers: int = WORKERS
+) -> Sent:
     """Send this many requests, a few at a time, and wait for all of them."""
     sent, lock = Sent(), threading.Lock()
-    with to.connect() as client, ThreadPoolExecutor(WORKERS) as pool:
+    with to.connect() as client, ThreadPoolExecutor(workers) as pool:
         for _ in range(requests):
             pool.submit(ask, client, sent, lock, headers)
     return sent
