@@ -124,8 +124,10 @@ class Leasing:
             if rest is not None:
                 await self._try(run, index, self._move_mark(run, lease, live))
                 return run, rest
-            moved = journal.lease_moves(run.status, index, back.value, now)
-            run = await self._journal(run, moved)
+            if back.value != lease.record.value:
+                # Else a healer died behind this write: made anew, it could be all that each does.
+                moved = journal.lease_moves(run.status, index, back.value, now)
+                run = await self._journal(run, moved)
             live = await self._try(run, index, self._undo(run, index, action, live))
             lease = _lease(run, index)
             if back.value != lease.record.previous:

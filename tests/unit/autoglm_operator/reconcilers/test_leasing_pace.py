@@ -1,5 +1,6 @@
 """The way back goes step by step, and no step comes sooner for being looked at more often."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -77,3 +78,21 @@ async def test_a_step_back_that_broke_is_completed_without_the_next_one(
     record = stage.run.status.steps[0].lease
     assert record is not None
     assert leases.marked_value(leases.lease_of(stage.run, record), stage.workload) == "4"
+
+
+@pytest.mark.parametrize("seconds", [1, 45], ids=["at once", "after a while"])
+async def test_a_healer_that_dies_after_every_write_comes_to_an_end(seconds: int) -> None:
+    """Whoever comes next goes on behind the write before, and makes none of them anew."""
+    stage = Stage()
+    await stage.raise_it()
+    stage.end()
+    done = len(stage.server.writes)
+    stage.server.broken = {done + number: (LOST, True) for number in range(1, 20)}
+
+    for _ in range(8):
+        with contextlib.suppress(errors.Unavailable):
+            await stage.tend(pauses=LEAVING)
+        stage.now += timedelta(seconds=seconds)
+
+    assert (stage.replicas, stage.is_marked(), stage.state) == (2, False, LeaseState.REVERTED)
+    assert stage.server.writes[done:].count("scale Deployment") == 1
