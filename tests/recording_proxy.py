@@ -80,7 +80,7 @@ class RecordingProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._listener: asyncio.Server | None = None
         self._port = 0
         self._streams: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
@@ -223,16 +223,22 @@ class RecordingProxy:
 
     async def _listen(self) -> None:
         assert self._runner is not None
+        assert self._runner.server is not None
         # An outage ends on the port on which it began: clients keep their address.
         tls = self._identity.server if self._identity else None
-        self._site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=tls)
-        await self._site.start()
-        self._port = self._runner.addresses[0][1]
+        self._listener = await self._loop.create_server(
+            self._runner.server, "127.0.0.1", self._port, ssl=tls
+        )
+        self._port = self._listener.sockets[0].getsockname()[1]
 
     async def _stop_listening(self) -> None:
-        assert self._runner is not None
-        assert self._site is not None
-        await self._site.stop()
+        assert self._listener is not None
+        for listening in self._listener.sockets:
+            self._loop.remove_reader(listening.fileno())
+        # Who was let in a moment ago is made known to the listener in a later round of the loop.
+        # Python 3.11 fails at that once it is closed, and leaves the socket open.
+        await asyncio.sleep(CLOSING_SECONDS)
+        self._listener.close()
         await self._cancel_streams()
         for connection in self._connections():
             if connection.transport is not None:

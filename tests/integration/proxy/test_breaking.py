@@ -1,5 +1,9 @@
 """Every fault of the proxy does to the server and tells the client what it says."""
 
+import contextlib
+import gc
+import socket
+import sys
 import threading
 
 import pytest
@@ -142,6 +146,36 @@ def test_is_away_during_an_outage_and_back_at_the_same_address(
         client.list("ConfigMap", namespace)
     assert proxy.address == address
     client.list("ConfigMap", namespace)
+
+
+def test_an_outage_leaves_no_socket_behind(proxy: RecordingProxy) -> None:
+    """Whoever knocks at the moment at which it begins; what is left makes a later test fail."""
+    over = threading.Event()
+    port = int(proxy.address.rpartition(":")[2])
+
+    left: list[str] = []
+
+    def note(unraisable: "sys.UnraisableHookArgs") -> None:
+        left.append(repr(unraisable.exc_value))
+
+    def knock() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+
+    knocking = [threading.Thread(target=knock, daemon=True) for _ in range(4)]
+    for thread in knocking:
+        thread.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", note)
+        for _ in range(10):
+            with proxy.outage():
+                pass
+        over.set()
+        for thread in knocking:
+            thread.join()
+        gc.collect()
+    assert left == []
 
 
 def _labelled(name: str) -> dict[str, object]:
