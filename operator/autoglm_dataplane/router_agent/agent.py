@@ -8,7 +8,7 @@ somebody else has to come back to the document. It never serves a request.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from autoglm_api.routing import RoutingDocument
@@ -108,28 +108,8 @@ class Agent:
         """Keep HAProxy at the document, weights at the load, requests in time, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look_again(intervals))
-            tasks.create_task(self._weigh_again(intervals.load_seconds))
-            tasks.create_task(self._bound_again(intervals.limit_seconds))
-
-    async def _weigh_again(self, seconds: float) -> None:
-        while True:
-            try:
-                await self.weigh()
-            except (HAProxyUnreachableError, HAProxyRefusedError) as error:
-                logger.debug("weights not changed", extra={"reason": str(error)})
-            except Exception:
-                logger.exception("weighing failed")
-            await asyncio.sleep(seconds)
-
-    async def _bound_again(self, seconds: float) -> None:
-        while True:
-            try:
-                await self.bound()
-            except (HAProxyUnreachableError, HAProxyRefusedError) as error:
-                logger.debug("requests not bounded", extra={"reason": str(error)})
-            except Exception:
-                logger.exception("bounding requests failed")
-            await asyncio.sleep(seconds)
+            tasks.create_task(_again(intervals.load_seconds, "weighing", self.weigh))
+            tasks.create_task(_again(intervals.limit_seconds, "bounding", self._timekeeper.look))
 
     async def _look_again(self, intervals: Intervals) -> None:
         resolve_at = 0.0
@@ -180,15 +160,6 @@ class Agent:
             async with self._changing:
                 if self.current is document:
                     await self._applier.apply(self._rendered(document))
-
-    async def bound(self) -> None:
-        """End requests that last longer than their upstream allows.
-
-        Raises:
-            HAProxyRefusedError: HAProxy did not end one.
-            HAProxyUnreachableError: no HAProxy answers.
-        """
-        await self._timekeeper.look()
 
     async def servers(self) -> Mapping[str, Mapping[str, ObservedServer]]:
         """Every server as HAProxy sees it.
@@ -273,3 +244,15 @@ class Agent:
 
 def _newer(one: RoutingDocument, other: RoutingDocument | None) -> RoutingDocument:
     return one if other is None or one.version >= other.version else other
+
+
+async def _again(seconds: float, what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do it for ever; HAProxy may be away for a while, and a mistake must not end the agent."""
+    while True:
+        try:
+            await work()
+        except (HAProxyUnreachableError, HAProxyRefusedError) as error:
+            logger.debug("put off", extra={"work": what, "reason": str(error)})
+        except Exception:
+            logger.exception("failed", extra={"work": what})
+        await asyncio.sleep(seconds)

@@ -126,9 +126,7 @@ class HAProxy:
             HAProxyRefusedError: it goes on.
             HAProxyUnreachableError: nothing answers.
         """
-        answer = (await self.ask(f"@!{worker} shutdown session {stream.id}")).strip()
-        if answer and not answer.startswith(_GONE):
-            raise HAProxyRefusedError(f"shutdown session: {_line(answer)}")
+        await self._order(f"!{worker}", f"shutdown session {stream.id}", _GONE)
 
     async def carry_out(self, steps: Iterable[Step]) -> None:
         """Do the steps in order; a server that cannot be removed yet stays for the next time.
@@ -164,8 +162,12 @@ class HAProxy:
             HAProxyRefusedError: it did not.
             HAProxyUnreachableError: nothing answers.
         """
-        answer = (await self.ask(f"@1 {command}")).strip()
-        if answer and not answer.startswith(_GOOD_ANSWERS):
+        await self._order("1", command, _GOOD_ANSWERS)
+
+    async def _order(self, worker: str, command: str, good: tuple[str, ...]) -> None:
+        """Have a worker do one thing; silence is consent."""
+        answer = (await self.ask(f"@{worker} {command}")).strip()
+        if answer and not answer.startswith(good):
             raise HAProxyRefusedError(f"{' '.join(command.split()[:3])}: {_line(answer)}")
 
     async def _remove(self, server: str) -> None:

@@ -374,7 +374,7 @@ def test_the_routers_count_what_the_clients_sent(kube: Kube, scene: Scene) -> No
     before = _counted(kube, scene)
     sent = send(scene.stage.client(), 300)
     assert sent.failures == []
-    # Both routers took part, and together they counted every answer once.
+    # Together they counted every answer once.
     counted = _counted(kube, scene) - before
     by_upstream = {name: counted[name] for name in ("east", "west")}
     assert by_upstream == {name: sent.upstreams[name] for name in ("east", "west")}
