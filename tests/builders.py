@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from kubeconfig import Object
 
+OF_A_TEST = "autoglm-tests"
+"""Marks every namespace of one test, so that what failed ones have left can be found."""
+
 UNPRIVILEGED_ID = 65532
 """User and group of our images, as in images without a shell ("nonroot")."""
 

@@ -68,10 +68,10 @@ def fired(name: str, since: float) -> list[Firing]:
     return [Firing(name, each.labels, each.points[0][0]) for each in seen]
 
 
-def firing() -> set[str]:
-    """Names of the alerts that fire now."""
+def firing() -> list[dict[str, str]]:
+    """Labels of every alert that fires now."""
     found = cast("list[Object]", _ask("alerts", {})["alerts"])
-    return {each["labels"]["alertname"] for each in found if each["state"] == "firing"}
+    return [each["labels"] for each in found if each["state"] == "firing"]
 
 
 def rules_are_loaded(names: set[str]) -> bool:

@@ -23,9 +23,6 @@ from timeline import Timeline, within
 SUMMARY = pytest.StashKey[Summary]()
 FAILED = pytest.StashKey[bool]()
 
-NAMESPACE_LABEL = "autoglm-tests"
-"""Marks every namespace of a test, so that leftovers of earlier runs can be found."""
-
 RECOVERY_SECONDS = 120.0
 """Arbitrary, because a mended node is whole within 35 s (measured) on an idle machine."""
 ACCOUNT_SECONDS = 60.0
@@ -83,7 +80,7 @@ def make_namespace(
 
     def make(level: str) -> str:
         name = namespace_name(test.name)
-        kube.create(builders.a_namespace(name, level, **{NAMESPACE_LABEL: "true"}))
+        kube.create(builders.a_namespace(name, level, **{builders.OF_A_TEST: "true"}))
         made.append(name)
         # Pods are refused until a busy controller manager has made the account they run as.
         Timeline().want(

@@ -68,6 +68,12 @@ def patients(scene: RulesStage) -> Generator[dict[str, str]]:
     pods = {name: pod_of(kube, name) for name in TWINS}
     for pod in pods.values():
         kubectl.run("-n", SICK, "exec", pod, "--", "touch", SICKNESS)
+    # One that still looks well would not be evicted: it is the only pod of its workload.
+    Timeline().want(
+        within(60),
+        "every twin is seen to be sick",
+        lambda: not any(is_ready(kube.get("Pod", pod, SICK)) for pod in pods.values()),
+    )
     yield pods
     for name in TWINS:
         kube.delete("Deployment", name, SICK)
