@@ -81,6 +81,8 @@ class Informer:
         self._sweep_seconds = sweep_seconds
         self._events = {each.kind: 0 for each in watched}
         self._silent = {each.kind: 0 for each in watched}
+        # One that ends forgets the marks that another one under way still needs.
+        self._sweeping = asyncio.Lock()
         self.synced = asyncio.Event()
         self.on_sweep: Callable[[], None] = lambda: None
 
@@ -121,11 +123,12 @@ class Informer:
                 await self.sweep()
 
     async def sweep(self) -> None:
-        """Correct the store by fresh lists of all kinds."""
-        oldest = self._store.mark()
-        for each in self._watched:
-            await self._sweep(each)
-        self._store.forget_marks(oldest)
+        """Correct the store by fresh lists of all kinds, begun after the call; one at a time."""
+        async with self._sweeping:
+            oldest = self._store.mark()
+            for each in self._watched:
+                await self._sweep(each)
+            self._store.forget_marks(oldest)
         self.on_sweep()
 
     async def _sweep(self, each: Watched) -> None:

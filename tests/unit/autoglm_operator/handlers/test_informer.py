@@ -1,5 +1,6 @@
 """Sweeps of the informer: lists come in pages, and only what differs is passed on."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,11 +23,15 @@ def a_pod(name: str, version: str = "1") -> Object:
     return {"metadata": {"name": name, "namespace": "ns", "uid": name, "resourceVersion": version}}
 
 
+Pages = list[Object] | Exception | asyncio.Event
+"""A page, an error in its place, or what the rest of the list waits for."""
+
+
 class Scene:
     """An informer of pods over pages that the test makes up."""
 
     def __init__(self) -> None:
-        self.listed: list[list[Object] | Exception] = []
+        self.listed: list[Pages] = []
         self.changes: list[str] = []
         self.store = ObjectStore()
         self.informer = Informer(
@@ -41,9 +46,12 @@ class Scene:
         for page in self.listed:
             if isinstance(page, Exception):
                 raise page
-            yield page
+            if isinstance(page, asyncio.Event):
+                await page.wait()
+            else:
+                yield page
 
-    async def sweep(self, *pages: list[Object] | Exception) -> list[str]:
+    async def sweep(self, *pages: Pages) -> list[str]:
         """Sweep over these pages; returns what was passed on."""
         self.listed, self.changes = list(pages), []
         await self.informer.sweep()
@@ -72,6 +80,22 @@ async def test_a_list_that_breaks_off_takes_nothing_away() -> None:
 
     assert scene.changes == ["+a"]
     assert len(scene.store.list(kinds.POD)) == 2
+
+
+async def test_two_sweeps_at_once_do_not_lose_what_came_meanwhile() -> None:
+    """As when a healer becomes the leader while its sweep of every few minutes is under way."""
+    scene = Scene()
+    goes_on = asyncio.Event()
+    slow = asyncio.create_task(scene.sweep([], goes_on))
+    await asyncio.sleep(0)
+    scene.informer.handle(kinds.POD, "ADDED", a_pod("new"))
+    fast = asyncio.create_task(scene.sweep([a_pod("new")]))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    goes_on.set()
+    await asyncio.gather(slow, fast)
+
+    assert [pod["metadata"]["name"] for pod in scene.store.list(kinds.POD)] == ["new"]
 
 
 async def test_a_watch_is_dead_if_sweeps_keep_finding_what_it_missed() -> None:
