@@ -86,7 +86,10 @@ def test_one_flipped_byte_is_never_served(
     spec = {"type": "Managed", "model": MODEL, "managed": managed}
     endpoint = an_object("ModelEndpoint", NAME, "autoglm.io/v1alpha1", spec=spec)
     kube.create(endpoint, scene.namespace)
-    ready = lambda: condition(shelf.endpoint(), "Ready") == "True"  # noqa: E731
+
+    def ready() -> bool:
+        return condition(shelf.endpoint(), "Ready") == "True"
+
     timeline.want(SOON, "the right files are served", ready)
 
     shelf.run("flip", "printf X | dd of=/disk/glm/weights/part-1 bs=1 seek=2 conv=notrunc")

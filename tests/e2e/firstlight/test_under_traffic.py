@@ -41,6 +41,10 @@ class Play:
     timeline: Timeline
     sent: Sent
 
+    def wants(self, what: str, probe: Callable[[], object]) -> float:
+        """Wait until the probe is true; return when."""
+        return self.timeline.want(SOON, what, probe)
+
     def cluster(self) -> Object:
         """The cluster as it is."""
         found = self.kube.get("AutoGLMCluster", self.scene.stage.cluster, self.scene.namespace)
@@ -62,16 +66,14 @@ class Play:
     def only_pod(self, endpoint: str) -> str:
         """The one pod of an endpoint, once those that leave have left."""
         selector = f"autoglm.io/endpoint={endpoint}"
-        alone = lambda: len(self.pods(selector)) == 1  # noqa: E731
-        self.timeline.want(SOON, f"{endpoint} has one pod", alone)
+        self.wants(f"{endpoint} has one pod", lambda: len(self.pods(selector)) == 1)
         return self.pods(selector)[0]
 
     def route(self, spec: Object) -> float:
         """Change the cluster's spec; return when every router has that in force."""
         before = routing.version(self.scene.stage)
         self.kube.patch("AutoGLMCluster", self.scene.stage.cluster, self.scene.namespace, spec)
-        programmed = lambda: routing.programmed(self.scene.stage, before)  # noqa: E731
-        return self.timeline.want(SOON, FORCE, programmed)
+        return self.wants(FORCE, lambda: routing.programmed(self.scene.stage, before))
 
     def manage(self, name: str, **changes: object) -> None:
         """Change how the operator runs an endpoint."""
@@ -162,28 +164,28 @@ def test_without_an_operator_routers_go_on_and_new_ones_serve(play: Play) -> Non
     assert before is not None
     scale(0)
     try:
-        gone = lambda: not play.kube.list("Pod", SYSTEM, operators)  # noqa: E731
-        play.timeline.want(SOON, "the operator is gone", gone)
+        play.wants("the operator is gone", lambda: not play.kube.list("Pod", SYSTEM, operators))
         old = set(play.pods(routers))
         for name in old:
             play.kube.delete("Pod", name, play.scene.namespace)
-            served = lambda: len(set(play.pods(routers))) == len(old)  # noqa: E731
-            play.timeline.want(SOON, "another router is ready in its place", served)
+            play.wants(
+                "another router is ready in its place",
+                lambda: len(set(play.pods(routers))) == len(old),
+            )
             play.answered()
         assert not old & set(play.pods(routers))
         assert _three_of_four(play)
     finally:
         scale(int(before["spec"]["replicas"]))
-    ready = lambda: routing.programmed(play.scene.stage)  # noqa: E731
-    play.timeline.want(SOON, "the operator is back", ready)
+    play.wants("the operator is back", lambda: routing.programmed(play.scene.stage))
 
 
 def test_an_endpoint_grows_and_shrinks(play: Play) -> None:
     selector = "autoglm.io/endpoint=west"
     play.manage("west", replicas=4)
-    play.timeline.want(SOON, "four pods are ready", lambda: len(play.pods(selector)) == 4)
+    play.wants("four pods are ready", lambda: len(play.pods(selector)) == 4)
     four = set(play.pods(selector))
-    play.timeline.want(SOON, "all of them answer", lambda: four <= set(play.answered()))
+    play.wants("all of them answer", lambda: four <= set(play.answered()))
 
     play.manage("west", replicas=1)
 
@@ -203,14 +205,15 @@ def test_an_autoscaler_takes_over_and_hands_back(play: Play) -> None:
     play.manage("west", replicas=None, autoscaling=bounds)
     play.timeline.want(WHILE, "it wants two pods", lambda: len(play.pods(selector)) == 2)
     two = set(play.pods(selector))
-    play.timeline.want(SOON, "both answer", lambda: two <= set(play.answered()))
+    play.wants("both answer", lambda: two <= set(play.answered()))
 
     play.manage("west", replicas=1, autoscaling=None)
 
     alone = play.only_pod("west")
     name = "HorizontalPodAutoscaler"
-    gone = lambda: not play.kube.list(name, play.scene.namespace, selector)  # noqa: E731
-    play.timeline.want(SOON, "the autoscaler is gone", gone)
+    play.wants(
+        "the autoscaler is gone", lambda: not play.kube.list(name, play.scene.namespace, selector)
+    )
     assert alone in play.answered()
 
 
@@ -229,7 +232,7 @@ def test_the_router_grows_and_shrinks(play: Play) -> None:
             acknowledged = (known.get("routers"), known.get("acknowledged")) == (wanted, wanted)
             return acknowledged and len(play.pods(selector)) == wanted
 
-        play.timeline.want(SOON, f"{replicas} routers have the table", so)
+        play.wants(f"{replicas} routers have the table", so)
         play.answered()
 
 
@@ -243,7 +246,7 @@ def test_a_new_revision_takes_over(play: Play) -> None:
         by_pod = {pod for pod in play.answered() if pod.startswith("west-")}
         return bool(by_pod) and old not in by_pod
 
-    play.timeline.want(SOON, "only the new pod answers", taken_over)
+    play.wants("only the new pod answers", taken_over)
     assert play.endpoint("west")["status"]["activeRevision"] != before
     play.manage("west", resources=None)
     play.timeline.want(
@@ -261,13 +264,12 @@ def test_a_revision_that_never_gets_ready_leaves_the_old_one_serving(play: Play)
         found = kubectl.condition(play.endpoint("west"), "Degraded")
         return (found.get("status"), found.get("reason")) == ("True", "Unschedulable")
 
-    play.timeline.want(SOON, "the endpoint says why", degraded)
+    play.wants("the endpoint says why", degraded)
     assert condition(play.endpoint("west"), "Ready") == "True"
     assert play.endpoint("west")["status"]["activeRevision"] == before
     assert play.answered()[old] > 0
     play.manage("west", nodeSelector=None)
-    well = lambda: condition(play.endpoint("west"), "Degraded") == "False"  # noqa: E731
-    play.timeline.want(SOON, "it is well again", well)
+    play.wants("it is well again", lambda: condition(play.endpoint("west"), "Degraded") == "False")
 
 
 def test_a_failing_server_is_left_alone_until_it_is_well(play: Play) -> None:
@@ -280,7 +282,7 @@ def test_a_failing_server_is_left_alone_until_it_is_well(play: Play) -> None:
     found = play.kube.get("Pod", pod, play.scene.namespace)
     assert found is not None
     with faulty([found], status=500):
-        play.timeline.want(SOON, "its circuit is open", lambda: circuit() == "Open")
+        play.wants("its circuit is open", lambda: circuit() == "Open")
         assert pod not in play.answered()
     play.timeline.want(within(120), "it answers again", lambda: pod in play.answered())
     play.timeline.want(within(120), "its circuit is closed", lambda: circuit() == "Closed")
@@ -290,7 +292,7 @@ def test_a_failing_server_is_left_alone_until_it_is_well(play: Play) -> None:
         about = [each for each in events if each["involvedObject"]["name"] == "east"]
         return {"CircuitOpened", "CircuitClosed"} <= {each["reason"] for each in about}
 
-    play.timeline.want(SOON, "both stand in the endpoint's events", told)
+    play.wants("both stand in the endpoint's events", told)
 
 
 def test_a_client_s_key_is_rotated(kube: Kube, scene: Scene, timeline: Timeline) -> None:
