@@ -9,14 +9,15 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
+
+import preloaded
+from preloaded import Started
 
 ROOT = Path(__file__).parent.parent
 STOP_SECONDS = 30.0
@@ -34,8 +35,10 @@ class ControlProcess:
     directory: Path
     uid: str
     settings: dict[str, str] = field(default_factory=dict[str, str])
-    process: subprocess.Popen[bytes] | None = None
+    process: Started | None = None
     port: int = 0
+    launch: Callable[[str, Mapping[str, str], Path], Started] = preloaded.start
+    """How it is started, with its environment and log."""
 
     @property
     def log(self) -> Path:
@@ -59,21 +62,13 @@ class ControlProcess:
         settings = {**probes, **self.told(), **self.settings}
         environment = {
             "PATH": os.defpath,
-            "PYTHONPATH": str(ROOT / "operator"),
             "KUBECONFIG": str(self.kubeconfig),
             "POD_NAMESPACE": self.namespace,
             "POD_NAME": f"{self.subcommand}-{self.uid}",
             "POD_UID": self.uid,
             **{f"AUTOGLM_{name.upper()}": value for name, value in settings.items()},
         }
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "autoglm_cli", self.subcommand],
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.process = self.launch(self.subcommand, environment, self.log)
 
     @property
     def exit_code(self) -> int | None:

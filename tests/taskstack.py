@@ -11,18 +11,20 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
 from openai import AsyncOpenAI
 
+import preloaded
 from autoglm_dataplane.taskstore.connection import Connection
 from autoglm_operator.manifests import secrets, store
 from images import command_inside
+from preloaded import Started
 
 START_SECONDS = 60.0
 """Arbitrary, because a Python process starts within two seconds on an idle machine."""
@@ -32,11 +34,9 @@ RUN_TIMEOUT = "60s"
 MODEL = "double"
 TOKEN = "internal-token-of-the-stack"  # noqa: S105 - good for nothing but this stack
 PASSWORD = "password-of-the-store"  # noqa: S105 - good for nothing but this stack
-SOURCES = Path(__file__).parent.parent / "operator"
 SHARED = Path("/tmp")  # noqa: S108 - the directory that Valkey's root has, too
 WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Ends a process with the one that started it, even if that is killed."""
-ENVIRONMENT = os.environ  # noqa: TID251 - what programs need to start
 
 
 @dataclass
@@ -44,22 +44,15 @@ class Process:
     """One process and its log."""
 
     name: str
-    argv: Sequence[str]
-    environment: Mapping[str, str]
+    launch: Callable[[Path], Started]
+    """Starts it in a session of its own, with this log."""
     port: int
     log_file: Path
-    running: subprocess.Popen[bytes] | None = None
+    running: Started | None = None
 
     def start(self) -> None:
         """Start it."""
-        with self.log_file.open("ab") as log:
-            self.running = subprocess.Popen(
-                [*WITH_US, *self.argv],
-                env=dict(self.environment),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.running = self.launch(self.log_file)
 
     async def ready(self) -> None:
         """Wait until its port is open."""
@@ -245,15 +238,20 @@ class Stack:
         ]
         inside = command_inside(self.valkey_root, argv, binds={SHARED: str(SHARED)})
         log = self.directory / "valkey.log"
-        self.processes["valkey"] = Process("valkey", inside, dict(ENVIRONMENT), port, log)
+        self.processes["valkey"] = Process("valkey", partial(_launch, inside), port, log)
 
     def _add(self, name: str, subcommand: str, **environment: str) -> None:
         port = free_port()
         own = {"AUTOGLM_HOST": "127.0.0.1", "AUTOGLM_PORT": str(port), "POD_NAME": name}
-        path = {"PATH": ENVIRONMENT["PATH"], "PYTHONPATH": str(SOURCES)}
-        argv = [sys.executable, "-m", "autoglm_cli", subcommand]
+        path = {"PATH": os.defpath}
         log = self.directory / f"{name}.log"
-        self.processes[name] = Process(name, argv, {**path, **own, **environment}, port, log)
+        launch = partial(preloaded.start, subcommand, {**path, **own, **environment})
+        self.processes[name] = Process(name, launch, port, log)
+
+
+def _launch(argv: Sequence[str], log_file: Path) -> subprocess.Popen[bytes]:
+    with log_file.open("ab") as log:
+        return subprocess.Popen([*WITH_US, *argv], stdout=log, stderr=log, start_new_session=True)
 
 
 @contextlib.asynccontextmanager

@@ -19,6 +19,7 @@ from typing import IO, Any, Final, cast
 import yaml
 
 import kubeconfig
+import preloaded
 from autoglm_api.healingpolicy import HealingPolicy
 from bench.healing import alerts
 from bench.healing.creating import Task
@@ -179,7 +180,9 @@ class Stage:
                 process.kill()
 
     def _control(self, subcommand: str, uid: str, told: Mapping[str, str]) -> HealingProcess:
-        return HealingProcess(subcommand, self.config, RELEASE, self.directory, uid, dict(told))
+        process = HealingProcess(subcommand, self.config, RELEASE, self.directory, uid, dict(told))
+        process.launch = preloaded.from_nothing  # a recovery counts with all that it takes
+        return process
 
     def _program(self, module: str, told: Mapping[str, object]) -> Program:
         file = self.directory / f"{module}-{len(self.programs)}.json"
