@@ -21,8 +21,8 @@ class Tier:
 
 # Unit tests alone must cover every branch of the packages that hold only pure code.
 _COVERAGE = ("--cov", "--cov-config=hack/testrun/pure.toml", "--cov-report=term", "--cov-branch")
-# These mostly wait, each in a namespace and on ports of its own; three leave two cores half idle.
-_SIDE_BY_SIDE = ("-n", "4", "--dist", "worksteal")
+# These mostly wait, each in a namespace and on ports of its own; four leave two cores a third idle.
+_SIDE_BY_SIDE = ("-n", "6", "--dist", "worksteal")
 
 TIERS = (
     Tier("unit", "tests/unit", options=_COVERAGE),
