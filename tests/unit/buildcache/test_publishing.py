@@ -1,11 +1,12 @@
 import fcntl
 import os
+import queue
 import threading
 from pathlib import Path
 
 import pytest
 
-from buildcache import places, publishing
+from buildcache import places, progress, publishing
 
 KEY = "0123456789abcdef"
 
@@ -72,8 +73,10 @@ def test_only_the_last_used_things_of_a_name_are_kept(tmp_path: Path) -> None:
 
 
 def test_second_builder_says_so_and_takes_what_the_first_made(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said: queue.Queue[str] = queue.Queue()
+    monkeypatch.setattr(progress, "say", said.put)
     found: list[Path] = []
     with (tmp_path / ".ctr.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -81,8 +84,7 @@ def test_second_builder_says_so_and_takes_what_the_first_made(
             target=lambda: found.append(publishing.thing(tmp_path, "ctr", KEY, refuse))
         )
         second.start()
-        while "waiting" not in capsys.readouterr().err:
-            assert second.is_alive()
+        assert said.get(timeout=30) == "ctr: waiting for another builder"
         (tmp_path / f"ctr-{KEY}").mkdir()
     second.join()
     assert found == [tmp_path / f"ctr-{KEY}"]
