@@ -19,7 +19,6 @@ import httpx
 import preloaded
 from preloaded import Started
 
-ROOT = Path(__file__).parent.parent
 STOP_SECONDS = 30.0
 """Arbitrary, because a clean stop takes a second or two."""
 

@@ -78,7 +78,7 @@ Started = subprocess.Popen[bytes] | PreloadedProcess
 
 
 def start(subcommand: str, environment: Mapping[str, str], log: Path) -> PreloadedProcess:
-    """Start `autoglm SUBCOMMAND` with nothing but this environment; what it says goes to the log.
+    """Start `autoglm SUBCOMMAND` with this environment, none of ours; what it says is logged.
 
     It dies with the pytest that started it, however that ends.
     """
@@ -160,24 +160,23 @@ def _fork(subcommand: str) -> int:
     begun, told = os.pipe()
     if child := os.fork():
         os.close(told)
-        os.read(begun, 1)  # ends once it has a session, so that its group can be sent signals
+        os.read(begun, 1)  # ends once its group can be sent signals and it cannot outlive us
     else:
         os.setsid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.close(told)
     os.close(begun)
     return child
 
 
 def _become(order: dict[str, Any]) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     nothing = os.open(os.devnull, os.O_RDONLY)
     log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
     os.close(nothing)
     os.close(log)
-    own = os.environ  # noqa: TID251 - what a process of its own is started with
-    own.clear()
+    own = os.environ  # noqa: TID251 - of a process of its own, beside where its code lies
     own.update(order["environment"])
 
 

@@ -108,8 +108,8 @@ class Agent:
         """Keep HAProxy at the document, weights at the load, requests in time, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look_again(intervals))
-            tasks.create_task(_again(intervals.load_seconds, "weighing", self.weigh))
-            tasks.create_task(_again(intervals.limit_seconds, "bounding", self._timekeeper.look))
+            tasks.create_task(again(intervals.load_seconds, "weighing", self.weigh))
+            tasks.create_task(again(intervals.limit_seconds, "bounding", self._timekeeper.look))
 
     async def _look_again(self, intervals: Intervals) -> None:
         resolve_at = 0.0
@@ -246,7 +246,7 @@ def _newer(one: RoutingDocument, other: RoutingDocument | None) -> RoutingDocume
     return one if other is None or one.version >= other.version else other
 
 
-async def _again(seconds: float, what: str, work: Callable[[], Awaitable[None]]) -> None:
+async def again(seconds: float, what: str, work: Callable[[], Awaitable[None]]) -> None:
     """Do it for ever; HAProxy may be away for a while, and a mistake must not end the agent."""
     while True:
         try:

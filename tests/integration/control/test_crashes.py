@@ -4,6 +4,7 @@ However far it came, the end is the same, and nothing was made twice.
 """
 
 from collections import Counter
+from operator import eq
 
 import pytest
 
@@ -60,8 +61,13 @@ def test_the_scenario_writes_this_and_nothing_else(
     assert made(proxy).total() == len(made(proxy)) == MADE + 1, "and the certificate authority"
     assert proxy.destroyed() == Counter()
     # How often is a matter of pace: a status may be written for each pod that gets ready.
-    written = {(each.kind, each.call.subresource, each.name) for each in proxy.writes()}
+    written: dict[tuple[str, str, str], list[str]] = {}
+    for each in proxy.writes():
+        written.setdefault((each.kind, each.call.subresource, each.name), []).append(each.sent_hash)
     assert len(written) == WRITTEN, sorted(written)
+    # But each time it says something new.
+    again = {what for what, sent in written.items() if any(map(eq, sent, sent[1:]))}
+    assert again == set()
 
 
 @pytest.mark.parametrize("number", range(1, WRITES + 1))

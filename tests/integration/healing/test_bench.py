@@ -14,13 +14,13 @@ from autoglm_api.healingpolicy import HealingPolicy
 from bench.healing import alerts, cases
 from bench.healing.creating import Task
 from bench.healing.sending import Load
-from control_processes import ROOT
 from healing_objects import MakePolicy, Sender
 from healing_processes import HealingProcess
 from kube import Kube
 from kubeconfig import Object
 from timeline import Timeline, within
 
+ROOT = Path(__file__).parents[3]
 COUNT = 60
 STARTS_AT = "2026-01-01T00:00:00.000Z"
 
